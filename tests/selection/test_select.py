@@ -756,6 +756,15 @@ def test_a_resumed_comparison_keeps_the_precision_that_its_first_run_chose(
     assert (info.precision, info.recipe["precision"]) == ("fp32", "auto")
 
 
+def test_a_frozen_encoder_records_the_precision_of_its_vectors(
+    tmp_path: Path, tiny_backbone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("communique.training.precision.resolve_precision", lambda wanted: "bf16")
+    monkeypatch.setattr("communique.selection.select.FOLDS", 2)
+    train_selected(recipe(tmp_path, tiny_backbone, documents=10), tmp_path / "run", kind="frozen-encoder")
+    assert load_model(tmp_path / "run").info.precision == "bf16"
+
+
 def test_multiclass_has_no_thresholds() -> None:
     data = corpus(40, single=True)
     selection, _, tuning = select(data, TINY_MULTICLASS, [Fake(TINY_MULTICLASS, "plain", 0.9)])

@@ -231,7 +231,8 @@ class FrozenCandidate(Candidate):
         """Write a checkpoint whose head is the logistic regression."""
         recipe = self.recipe.model_copy(update={"pooling": "mean", "freeze_embeddings": True})
         network = self._classifier.network()
-        return _write_checkpoint(self, target, recipe, network, seconds=self._seconds, precision="fp32")
+        precision = self._classifier.precision_
+        return _write_checkpoint(self, target, recipe, network, seconds=self._seconds, precision=precision)
 
 
 class TransformerCandidate(Candidate):
