@@ -26,7 +26,7 @@ from communique.data.splits import document_folds, split_units
 from communique.io.atomic import replacing
 from communique.metrics.scores import indicator
 from communique.models.info import git_commit
-from communique.selection.folds import cross_fitted_decisions
+from communique.selection.folds import FoldedRows, cross_fitted_decisions
 
 RESULT = Path(__file__).parent / "results" / "context.json"
 
@@ -75,7 +75,7 @@ def cross_validated(
             seed=0,
         )
         logits[inside] = fitted.model.logits(features[inside])
-    return cross_fitted_decisions(logits, corpus, task.codebook, folds).astype(np.int8)
+    return cross_fitted_decisions(FoldedRows(corpus, task.codebook, folds), logits).astype(np.int8)
 
 
 def compare(

@@ -54,7 +54,7 @@ from communique.selection.candidates import (
     candidates_for,
     name_with_encoder,
 )
-from communique.selection.folds import OutOfFold, compare_out_of_fold, score_out_of_fold, tune_out_of_fold
+from communique.selection.folds import FoldedRows, OutOfFold, compare_out_of_fold, score_out_of_fold, tune_out_of_fold
 from communique.selection.plan import SCREENED
 from communique.selection.results import choose
 from communique.training.e5 import E5_SMALL
@@ -304,7 +304,7 @@ def _choice(
 
     Both are empty if a candidate has not been fitted yet.
     """
-    folds = document_folds(corpus.sentences, FOLDS, seed=0)
+    data = FoldedRows(corpus, task.codebook, document_folds(corpus.sentences, FOLDS, seed=0))
     recipe = _recipe()
     candidates = candidates_for(recipe, task.codebook, len(corpus), _backbones())
     predicted: dict[str, OutOfFold] = {}
@@ -316,8 +316,8 @@ def _choice(
         logits = kept[one.name]["folds"]
         predicted[one.name] = OutOfFold(one.kind, logits, FOLDS, 0.0, np.zeros((FOLDS, 0, logits.shape[1]), np.float32))
         if one.kind == FrozenCandidate.kind:
-            scores[one.recipe.backbone] = score_out_of_fold(corpus, task.codebook, logits, folds)
-    compared, _, _ = compare_out_of_fold(corpus, task.codebook, predicted, folds, seed=0)
+            scores[one.recipe.backbone] = score_out_of_fold(data, logits)
+    compared, _, _ = compare_out_of_fold(data, predicted, seed=0)
     return choose(compared), {one.name: one.average_precision.value for one in compared}
 
 

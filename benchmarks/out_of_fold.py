@@ -43,7 +43,7 @@ from communique.selection.candidates import (
     TfidfCandidate,
     TransformerCandidate,
 )
-from communique.selection.folds import cross_fitted_decisions, tune_out_of_fold
+from communique.selection.folds import FoldedRows, cross_fitted_decisions, tune_out_of_fold
 from communique.training.recipe import Recipe
 from communique.training.splits import DataSplits
 
@@ -194,7 +194,8 @@ def _decisions(task: Task, name: str, kind: str) -> tuple[NDArray[np.int8], NDAr
     rows = ~np.isnan(logits[:, 0])
     parts = task.parts[kind][rows]
     if len(np.unique(parts)) > 1:
-        tuned[rows] = cross_fitted_decisions(logits[rows], task.corpus.rows(rows), task.codebook, parts)
+        part = FoldedRows(task.corpus.rows(rows), task.codebook, parts)
+        tuned[rows] = cross_fitted_decisions(part, logits[rows])
         plain[rows] = logits[rows] >= 0
     return tuned, plain
 

@@ -35,6 +35,7 @@ from communique.selection.candidates import Candidate, Target, _Baseline, candid
 from communique.selection.durations import Duration
 from communique.selection.encoders import encoders_for
 from communique.selection.folds import (
+    FoldedRows,
     cross_fitted_decisions,
     predict_out_of_fold,
     tuning_rows,
@@ -140,12 +141,13 @@ def test_decisions_in_a_fold_use_tuning_on_the_other_folds_only() -> None:
     folds = document_folds(data.sentences, 5, seed=0)
     gold = indicator(data.sentences, TINY)
     logits = np.random.default_rng(0).normal(np.where(gold, 1.0, -1.0), 1).astype(np.float32)
-    before = cross_fitted_decisions(logits, data, TINY, folds)
+    before = cross_fitted_decisions(FoldedRows(data, TINY, folds), logits)
     first = folds == folds[0]
     changed = Corpus(
         tuple(Sentence(s.id, s.text, s.document, labels=()) if one else s for s, one in zip(data, first, strict=True))
     )
-    np.testing.assert_array_equal(cross_fitted_decisions(logits, changed, TINY, folds)[first], before[first])
+    after = cross_fitted_decisions(FoldedRows(changed, TINY, folds), logits)
+    np.testing.assert_array_equal(after[first], before[first])
 
 
 def compared(name: str, behind: float, error: float, kind: str = "") -> Compared:

@@ -21,7 +21,7 @@ from ..metrics.bootstrap import MIN_CLUSTERS, RESAMPLES, Resamples, interval_or_
 from ..metrics.calibration import to_logits
 from ..metrics.scores import indicator, macro_f1, outcomes
 from ..reporting.format import without_nan
-from ..selection.folds import cross_fitted_decisions
+from ..selection.folds import FoldedRows, cross_fitted_decisions
 
 Floats = NDArray[np.float64]
 
@@ -229,7 +229,8 @@ def _decisions(
         probabilities = classifier.fit(corpus.rows(chosen)).predict_proba(corpus.rows(inside).sentences)
         logits[inside] = to_logits(probabilities, multilabel=codebook.multilabel)
         sizes.append(int(chosen.sum()))
-    return cross_fitted_decisions(logits, corpus, codebook, folds), round(float(np.mean(sizes)))
+    rows = FoldedRows(corpus, codebook, folds)
+    return cross_fitted_decisions(rows, logits), round(float(np.mean(sizes)))
 
 
 def nested(corpus: Corpus, allowed: NDArray[np.bool_], fraction: float, seed: int) -> NDArray[np.bool_]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,31 @@ from ..metrics.scores import indicator
 from .candidates import Candidate
 from .results import Compared, compare, mean_average_precision
 from .steps import Fit, Steps
+
+
+@dataclass(frozen=True)
+class FoldedRows:
+    """Labelled rows that are divided into folds.
+
+    Attributes:
+        corpus: The n rows.
+        codebook: The codebook.
+        folds: Fold of each row (n,).
+    """
+
+    corpus: Corpus
+    codebook: Codebook
+    folds: NDArray[np.int64]
+
+    @cached_property
+    def gold(self) -> NDArray[np.bool_]:
+        """The labels of the rows (n, k)."""
+        return indicator(self.corpus.sentences, self.codebook)
+
+    def with_predictions(self, logits: NDArray[np.float32]) -> tuple[FoldedRows, NDArray[np.bool_]]:
+        """Return the rows whose logits (n, k) are not NaN, and a mask (n,) of these rows."""
+        rows = ~np.isnan(logits[:, 0])
+        return FoldedRows(self.corpus.rows(rows), self.codebook, self.folds[rows]), rows
 
 
 @dataclass(frozen=True)
@@ -114,90 +140,65 @@ def describe_rare(corpus: Corpus, codebook: Codebook, rows: NDArray[np.bool_]) -
     return describe_few_positives(list(found), list(found.values()), "rows for tuning")
 
 
-def cross_fitted_decisions(
-    logits: NDArray[np.float32], corpus: Corpus, codebook: Codebook, folds: NDArray[np.int64]
-) -> NDArray[np.bool_]:
+def cross_fitted_decisions(data: FoldedRows, logits: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Predict the labels (n, k) of each fold with temperature, biases and thresholds that were tuned on the other folds.
 
     Args:
+        data: n labelled rows in at least two folds.
         logits: Out-of-fold logits (n, k).
-        corpus: n labelled rows.
-        codebook: The codebook.
-        folds: Fold of each row (n,), at least two different ones.
     """
-    gold = indicator(corpus.sentences, codebook)
-    decisions = np.zeros(gold.shape, np.bool_)
-    for fold in np.unique(folds):
-        inside = folds == fold
-        tuning = tuning_rows(corpus, ~inside)
-        tuned = tune(logits[tuning], gold[tuning], multilabel=codebook.multilabel)
+    decisions = np.zeros(data.gold.shape, np.bool_)
+    for fold in np.unique(data.folds):
+        inside = data.folds == fold
+        tuning = tuning_rows(data.corpus, ~inside)
+        tuned = tune(logits[tuning], data.gold[tuning], multilabel=data.codebook.multilabel)
         decisions[inside] = tuned.decide(logits[inside])
     return decisions
 
 
-def label_out_of_fold(
-    corpus: Corpus, codebook: Codebook, logits: NDArray[np.float32], folds: NDArray[np.int64]
-) -> dict[str, tuple[str, ...]]:
-    """Return the labels from `cross_fitted_decisions` by id, for the rows whose logits (n, k) are not NaN.
-
-    Args:
-        corpus: n labelled rows.
-        codebook: The codebook.
-        logits: Out-of-fold logits (n, k).
-        folds: Fold of each row (n,).
-    """
-    part, rows = known_rows(corpus, logits)
-    decisions = cross_fitted_decisions(logits[rows], part, codebook, folds[rows])
+def label_out_of_fold(data: FoldedRows, logits: NDArray[np.float32]) -> dict[str, tuple[str, ...]]:
+    """Return the labels from `cross_fitted_decisions` by id, for the rows whose logits (n, k) are not NaN."""
+    part, rows = data.with_predictions(logits)
+    decisions = cross_fitted_decisions(part, logits[rows])
     return {
-        s.id: tuple(name for name, yes in zip(codebook.names, decided, strict=True) if yes)
-        for s, decided in zip(part, decisions, strict=True)
+        s.id: tuple(name for name, yes in zip(data.codebook.names, decided, strict=True) if yes)
+        for s, decided in zip(part.corpus, decisions, strict=True)
     }
 
 
 def compare_out_of_fold(
-    corpus: Corpus, codebook: Codebook, predicted: Mapping[str, OutOfFold], folds: NDArray[np.int64], seed: int
-) -> tuple[tuple[Compared, ...], Corpus, dict[str, NDArray[np.bool_]]]:
+    data: FoldedRows, predicted: Mapping[str, OutOfFold], seed: int
+) -> tuple[tuple[Compared, ...], FoldedRows, dict[str, NDArray[np.bool_]]]:
     """Compare candidates on the folds that were predicted for all of them.
 
     Args:
-        corpus: n labelled rows.
-        codebook: The codebook.
+        data: n labelled rows.
         predicted: The predictions by name of the candidate, in order of preference.
-        folds: Fold of each row (n,).
         seed: Seed of the bootstrap.
 
     Returns:
         The comparison, the rows that were compared, and the decisions (rows, k) by candidate.
     """
-    part, rows = known_rows(corpus, np.stack([one.logits for one in predicted.values()]).sum(axis=0))
-    decisions = {
-        name: cross_fitted_decisions(one.logits[rows], part, codebook, folds[rows]) for name, one in predicted.items()
-    }
+    part, rows = data.with_predictions(np.stack([one.logits for one in predicted.values()]).sum(axis=0))
+    logits = {name: one.logits[rows] for name, one in predicted.items()}
+    decisions = {name: cross_fitted_decisions(part, values) for name, values in logits.items()}
     compared = compare(
-        indicator(part.sentences, codebook),
-        {name: probabilities(one.logits[rows], multilabel=codebook.multilabel) for name, one in predicted.items()},
+        part.gold,
+        {name: probabilities(values, multilabel=data.codebook.multilabel) for name, values in logits.items()},
         decisions,
-        folds[rows],
-        Resamples.draw([s.document_key for s in part], seed=seed),
-        codebook.names,
+        part.folds,
+        Resamples.draw([s.document_key for s in part.corpus], seed=seed),
+        data.codebook.names,
         [(one.kind, one.folds, one.seconds) for one in predicted.values()],
     )
     return compared, part, decisions
 
 
-def score_out_of_fold(
-    corpus: Corpus, codebook: Codebook, logits: NDArray[np.float32], folds: NDArray[np.int64]
-) -> float:
+def score_out_of_fold(data: FoldedRows, logits: NDArray[np.float32]) -> float:
     """Return the mean average precision on the rows that have predictions."""
-    part, rows = known_rows(corpus, logits)
-    probability = probabilities(logits[rows], multilabel=codebook.multilabel)
-    return float(mean_average_precision(indicator(part.sentences, codebook), probability, folds[rows]))
-
-
-def known_rows(corpus: Corpus, logits: NDArray[np.float32]) -> tuple[Corpus, NDArray[np.bool_]]:
-    """Return the sentences whose logits (n, k) are not NaN, and a mask (n,) of their rows."""
-    rows = ~np.isnan(logits[:, 0])
-    return corpus.rows(rows), rows
+    part, rows = data.with_predictions(logits)
+    probability = probabilities(logits[rows], multilabel=data.codebook.multilabel)
+    return float(mean_average_precision(part.gold, probability, part.folds))
 
 
 def tune_out_of_fold(

@@ -19,7 +19,6 @@ from ..errors import OutputError, RecipeError, did_you_mean
 from ..io.output import check_folder
 from ..metrics.calibration import Tuning
 from ..metrics.degenerate import describe_degenerate
-from ..metrics.scores import indicator
 from ..models.folder import steps_folder
 from ..models.info import INFO, Score
 from ..reporting.format import counted
@@ -42,6 +41,7 @@ from .candidates import (
 )
 from .encoders import encoders_for
 from .folds import (
+    FoldedRows,
     OutOfFold,
     compare_out_of_fold,
     count_positives,
@@ -275,18 +275,18 @@ def select(
     """
     progress = progress or ProgressReporter.silent()
     refuse_untrainable(corpus)
-    folds = scored_folds(corpus.sentences, FOLDS, seed=seed)
-    number = len(fold_numbers(folds))
-    repeated = count_repeats(corpus, folds)
+    data = FoldedRows(corpus, codebook, scored_folds(corpus.sentences, FOLDS, seed=seed))
+    number = len(fold_numbers(data.folds))
+    repeated = count_repeats(corpus, data.folds)
     if repeated:
         notes = [*notes, describe_repeats(repeated, len(corpus))]
         progress.say(notes[-1])
     numbers, shortened = _plan(corpus, candidates, number, max_folds, steps, progress)
-    predicted, started = _predict(corpus, codebook, candidates, folds, numbers, unlabelled, steps, progress)
-    compared, part, decisions = compare_out_of_fold(corpus, codebook, predicted, folds, seed)
+    predicted, started = _predict(data, candidates, numbers, unlabelled, steps, progress)
+    compared, part, decisions = compare_out_of_fold(data, predicted, seed)
     chosen = choose(compared, None if kind == AUTO else KINDS.get(kind, kind))
     if steps and steps.kept:
-        _store(steps.folder, chosen, corpus, codebook, folds, predicted[chosen], unlabelled)
+        _store(steps.folder, chosen, data, predicted[chosen], unlabelled)
         progress.say(f"out-of-fold predictions: {steps.folder / FOLD_FILE}")
     tuning, rows = tune_out_of_fold(corpus, codebook, predicted[chosen].logits)
     thresholds = (
@@ -299,21 +299,18 @@ def select(
         candidates=compared,
         rows=len(corpus),
         documents=len(corpus.documents),
-        compared_rows=len(part),
-        compared_documents=len(part.documents),
+        compared_rows=len(part.corpus),
+        compared_documents=len(part.corpus.documents),
         folds=number,
         tuning_rows=tuning.rows,
         positives=count_positives(corpus, codebook, rows),
         thresholds=thresholds,
         warnings=describe_degenerate(
-            codebook.names,
-            indicator(part.sentences, codebook),
-            decisions[chosen],
-            multilabel=codebook.multilabel,
+            codebook.names, part.gold, decisions[chosen], multilabel=codebook.multilabel
         ),
         notes=(*notes, *shortened, *started, *(f"{line}." for line in describe_rare(corpus, codebook, rows))),
         repeated=repeated,
-        out_of_fold=label_out_of_fold(corpus, codebook, predicted[chosen].logits, folds),
+        out_of_fold=label_out_of_fold(data, predicted[chosen].logits),
     )
     return selection, next(one for one in candidates if one.name == chosen), tuning
 
@@ -340,10 +337,8 @@ def _plan(
 
 
 def _predict(
-    corpus: Corpus,
-    codebook: Codebook,
+    data: FoldedRows,
     candidates: Sequence[Candidate],
-    folds: NDArray[np.int64],
     numbers: Sequence[int],
     unlabelled: Sequence[Sentence],
     steps: Steps | None,
@@ -358,28 +353,20 @@ def _predict(
             notes.append(note)
             progress.say(note)
         found = predict_out_of_fold(
-            one, corpus, folds, only=number, unlabelled=unlabelled, steps=steps, say=progress.say
+            one, data.corpus, data.folds, only=number, unlabelled=unlabelled, steps=steps, say=progress.say
         )
         predicted[one.name] = found
         if one.kind == FrozenCandidate.kind:
-            scores[one.recipe.backbone] = score_out_of_fold(corpus, codebook, found.logits, folds)
+            scores[one.recipe.backbone] = score_out_of_fold(data, found.logits)
     return predicted, notes
 
 
-def _store(
-    folder: Path,
-    name: str,
-    corpus: Corpus,
-    codebook: Codebook,
-    folds: NDArray[np.int64],
-    predicted: OutOfFold,
-    unlabelled: Sequence[Sentence],
-) -> None:
+def _store(folder: Path, name: str, data: FoldedRows, predicted: OutOfFold, unlabelled: Sequence[Sentence]) -> None:
     FoldPredictions(
         name,
-        codebook.names,
-        tuple(row_key(s) for s in corpus),
-        folds,
+        data.codebook.names,
+        tuple(row_key(s) for s in data.corpus),
+        data.folds,
         predicted.logits,
         tuple(s.sha256 for s in unlabelled),
         predicted.unlabelled,
