@@ -1,4 +1,4 @@
-"""The classifiers that `communique train` compares: each can be fitted, timed and saved. Requires the extra `train`."""
+"""The classifiers that `communique train` compares: each can be fitted, timed and saved. Encoders require the extra `train`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compare classifiers by cross-validation, and train the best one on all rows. Requires the extra `train`."""
+"""Compare classifiers by cross-validation, and train the best one on all rows. Encoders require the extra `train`."""
 
 from __future__ import annotations
 

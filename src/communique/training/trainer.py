@@ -133,9 +133,9 @@ class TransformerClassifier:
             embeddings are frozen.
         """
         training = TrainingRows(self.recipe, corpus, self.soft)
-        if training.copies:
+        if n := len(training.copies):
             self.progress.say(
-                f"{counted(len(training.copies), 'training row')} have a copy with another actor or spelling"
+                f"{counted(n, 'training row')} {'has' if n == 1 else 'have'} a copy with another actor or spelling"
             )
         columns, truncated = self._columns(training.sentences)
         # The labelled rows come first.
