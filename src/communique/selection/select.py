@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
@@ -116,9 +115,7 @@ def train_selected(
         unlabelled = read_unlabelled(recipe, data.train, data.train, folds=folds is not None, progress=progress)
         soft = SoftLabels.open(recipe, codebook, unlabelled, data.train, cache=folder / TEACHERS)
         precision = None if kind == "tfidf" else _precision(folder, recipe)
-        candidates, notes = requested_candidates(
-            recipe, codebook, data.train, kind, folder / VECTORS, soft, precision
-        )
+        candidates, notes = requested_candidates(recipe, codebook, data.train, kind, folder / VECTORS, soft, precision)
         run = _identity(_unnamed(recipe) if folds else recipe, codebook, data.train, kind, candidates)
         run |= {"unlabelled": unlabelled.sha256} if len(unlabelled.corpus) else {}
         run |= {} if soft is None else soft.identity
@@ -139,8 +136,17 @@ def train_selected(
             return selection
         progress.say(f"training {candidate.name} on all {len(data.train)} rows")
         candidate.fit(data.train, steps.training(candidate.name, ALL))
-        score = _score(selection, recipe.name)
-        candidate.write(Target(out, data, tuning, score, selection.warnings, texts, overwrite, selection.out_of_fold))
+        target = Target(
+            out=out,
+            data=data,
+            tuning=tuning,
+            score=_score(selection, recipe.name),
+            warnings=selection.warnings,
+            texts=texts,
+            overwrite=overwrite,
+            out_of_fold=selection.out_of_fold,
+        )
+        candidate.write(target)
         selection.dump(out.with_name(out.name + SELECTION))
         steps.end(candidate.name)
         return selection
@@ -289,9 +295,7 @@ def select(
         _store(steps.folder, chosen, data, predicted[chosen], unlabelled)
         progress.say(f"out-of-fold predictions: {steps.folder / FOLD_FILE}")
     tuning, rows = tune_out_of_fold(corpus, codebook, predicted[chosen].logits)
-    thresholds = (
-        {} if tuning.thresholds is None else dict(zip(codebook.names, tuning.thresholds.tolist(), strict=True))
-    )
+    thresholds = {} if tuning.thresholds is None else dict(zip(codebook.names, tuning.thresholds.tolist(), strict=True))
     selection = Selection(
         chosen=chosen,
         best=min(compared, key=lambda one: np.nan_to_num(one.behind.value, nan=np.inf)).name,
@@ -305,9 +309,7 @@ def select(
         tuning_rows=tuning.rows,
         positives=count_positives(corpus, codebook, rows),
         thresholds=thresholds,
-        warnings=describe_degenerate(
-            codebook.names, part.gold, decisions[chosen], multilabel=codebook.multilabel
-        ),
+        warnings=describe_degenerate(codebook.names, part.gold, decisions[chosen], multilabel=codebook.multilabel),
         notes=(*notes, *shortened, *started, *(f"{line}." for line in describe_rare(corpus, codebook, rows))),
         repeated=repeated,
         out_of_fold=label_out_of_fold(data, predicted[chosen].logits),

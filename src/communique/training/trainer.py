@@ -45,7 +45,6 @@ from .soft_labels import SoftLabels
 from .soup import Soup
 from .steps import check_run, record_run, settings_without_paths
 
-
 #: Settings of the BERT family for the dropout rates of a recipe.
 _DROPOUTS = {"dropout": "hidden_dropout_prob", "attention_dropout": "attention_probs_dropout_prob"}
 
