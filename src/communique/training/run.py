@@ -9,7 +9,7 @@ from pathlib import Path
 from ..data.codebook import Codebook
 from ..io.output import check_folder
 from ..metrics.calibration import decide
-from ..metrics.degenerate import describe_collapse, describe_no_gain
+from ..metrics.degenerate import describe_degenerate
 from ..metrics.scores import indicator
 from ..models.folder import steps_folder
 from ..models.info import INFO, git_commit, score_tuning_rows
@@ -112,10 +112,5 @@ def train(
 def find_warnings(classifier: TransformerClassifier, data: DataSplits, codebook: Codebook) -> tuple[str, ...]:
     """Return the reasons why a trained model is not fit for use, which its predictions for all held-out rows show."""
     held_out = (data.validation + data.parity).sentences
-    gold = indicator(held_out, codebook)
     predicted = decide(classifier.predict_proba(held_out), classifier.tuning_.thresholds)
-    found = (
-        describe_collapse(codebook.names, gold.sum(axis=0), predicted.sum(axis=0), len(gold)),
-        describe_no_gain(gold, predicted, multilabel=codebook.multilabel),
-    )
-    return tuple(line for line in found if line)
+    return describe_degenerate(codebook.names, indicator(held_out, codebook), predicted, multilabel=codebook.multilabel)
