@@ -314,3 +314,14 @@ def test_a_key_that_occurs_twice_is_refused_and_a_merged_key_is_not(tmp_path: Pa
         Recipe.load(path)
     path.write_text("name: x\ncodebook: c.yaml\ncorpora: [&a {path: a.csv, source: s}, {<<: *a, path: b.csv}]\n")
     assert [one.source for one in Recipe.load(path).corpora] == ["s", "s"]
+
+
+@pytest.mark.parametrize("field", ["learning_rate", "head_learning_rate", "weight_decay", "acts_weight", "kind_weight"])
+def test_infinite_numbers_are_refused(tmp_path: Path, field: str) -> None:
+    assert refusal(tmp_path, CONTENT | {field: float("inf")}) == f"{field}: inf is not allowed. Write a finite number"
+
+
+def test_a_seed_that_numpy_does_not_accept_is_refused(tmp_path: Path) -> None:
+    assert "seed: 2147483648 is not allowed. Write a number of at most 2147483647" in refusal(
+        tmp_path, CONTENT | {"seed": 2**31}
+    )

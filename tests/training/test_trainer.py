@@ -246,6 +246,23 @@ def test_training_without_a_folder_for_steps_writes_nothing(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("batch_size", "reason"),
+    [(16, "the loss in step 2 is"), (10_000, "its predictions are")],
+    ids=["early", "last step"],
+)
+def test_a_training_that_diverges_is_an_error(tiny_project: Path, batch_size: int, reason: str) -> None:
+    from communique.training.trainer import TransformerClassifier
+
+    changed = {"learning_rate": 1e38, "warmup_share": 0.0, "epochs": 1, "batch_size": batch_size}
+    recipe = Recipe.load(tiny_project / "recipe.yaml").model_copy(update=changed)
+    corpus = Corpus.read(tiny_project / "corpus.jsonl", TINY, labelled=True)
+    with pytest.raises(
+        RecipeError, match=rf"learning_rate 1e\+38, .* diverged, because {reason} .* smaller learning rates"
+    ):
+        TransformerClassifier(recipe, TINY).fit(corpus).predict_logits(corpus.sentences)
+
+
 def test_a_multiclass_model_is_trained_with_softmax(tiny_project: Path, tiny_backbone: Path, tmp_path: Path) -> None:
     import yaml
 

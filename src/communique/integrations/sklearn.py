@@ -12,6 +12,7 @@ from ..data.inputs import as_texts
 from ..errors import DataError, MissingExtraError
 from ..load import load_model
 from ..models.classifier import Classifier
+from ..training.recipe import MAX_SEED
 from .targets import label_rows
 
 try:
@@ -111,12 +112,12 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         Raises:
             DataError: `random_state` is neither a seed, nor a generator, nor None.
         """
-        if isinstance(self.random_state, (int, np.integer)) and self.random_state >= 0:
+        if isinstance(self.random_state, (int, np.integer)) and 0 <= self.random_state <= MAX_SEED:
             return int(self.random_state)
         try:
             return int(check_random_state(self.random_state).randint(2**31))
         except ValueError as error:
-            raise DataError(f"random_state: {error}. Pass a whole number from 0") from error
+            raise DataError(f"random_state: {error}. Pass a whole number from 0 to {MAX_SEED}") from error
 
     def _opened(self) -> Classifier:
         key = (self.model, self.threads)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import datasets
@@ -10,6 +11,8 @@ import torch
 import transformers
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
+from ..errors import RecipeError
+from ..io.atomic import disk_errors
 from . import distributed
 from .columns import TARGETS, WEIGHTS
 from .recipe import Recipe
@@ -70,6 +73,21 @@ class Trainer(transformers.Trainer):
             self.optimizer = torch.optim.AdamW(groups, fused=True)
         return self.optimizer
 
+    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
+        """Train on a batch.
+
+        Raises:
+            RecipeError: The loss is not finite. The weights would never become finite again, and all predictions would be NaN.
+        """
+        loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
+        if not torch.isfinite(loss):
+            raise diverged(self.recipe, f"the loss in step {self.state.global_step + 1} is not a finite number")
+        return loss
+
+    def _save_checkpoint(self, *arguments: Any, **options: Any) -> None:
+        with disk_errors(Path(self.args.output_dir)):
+            super()._save_checkpoint(*arguments, **options)
+
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
@@ -83,6 +101,14 @@ class Trainer(transformers.Trainer):
         if outputs.loss is not None:
             loss = loss + outputs.loss
         return (loss, outputs) if return_outputs else loss
+
+
+def diverged(recipe: Recipe, reason: str) -> RecipeError:
+    """Return the error for a training whose weights became useless."""
+    return RecipeError(
+        f"learning_rate {recipe.learning_rate:g}, head_learning_rate {recipe.head_learning_rate:g}: the training diverged, because "
+        f"{reason}. Write smaller learning rates in the recipe"
+    )
 
 
 def outputs_are_multilabel(model: Any) -> bool:

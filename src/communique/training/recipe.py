@@ -36,11 +36,14 @@ DESCRIPTIVE = ("name", "version", "description", "license", "notes")
 #: Default longest input in tokens, and default seed.
 MAX_TOKENS, SEED = 160, 0
 
+#: Maximum seed. NumPy accepts up to 2**32 - 1, and fits of a soup and processes add a small number to the seed.
+MAX_SEED = 2**31 - 1
+
 
 class Recipe(BaseModel):
     """Settings of a training run. Paths are relative to the folder of the recipe."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = Field(pattern=NAME, description="name of the model, in lower-case letters, digits and hyphens")
     version: str = Field("0.1.0", description="version of the model")
@@ -125,7 +128,9 @@ class Recipe(BaseModel):
         0.1, ge=0, lt=1, description="proportion of the steps in which the rate rises; it then falls linearly to 0"
     )
     weight_decay: float = Field(0.01, ge=0, description="weight decay of matrices; biases and layer norms have none")
-    seed: int = Field(SEED, ge=0, description="seed of the split, the new head, the order of batches and dropout")
+    seed: int = Field(
+        SEED, ge=0, le=MAX_SEED, description="seed of the split, the new head, the order of batches and dropout"
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="number format of matrix products; `auto` uses bf16 if the CPU or GPU is faster with it"
     )

@@ -36,7 +36,7 @@ from .act_targets import check_acts
 from .backbones import add_mean_layer, backbone_sha256, has_mean_layer, load_backbone
 from .callbacks import Clock, LogCallback
 from .columns import Columns, TrainingRows, sentence_columns, used_tokens
-from .loop import Trainer
+from .loop import Trainer, diverged
 from .partial_embeddings import used_embeddings
 from .precision import precision_of_run
 from .recipe import Recipe
@@ -250,8 +250,15 @@ class TransformerClassifier:
         return clock
 
     def predict_logits(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
-        """Compute logits (n, k) in fp32, in batches of similar length."""
-        return checkpoint_outputs(self.model_, self.tokenizer_, as_texts(sentences)).logits
+        """Compute logits (n, k) in fp32, in batches of similar length.
+
+        Raises:
+            RecipeError: A logit is not finite. A row with such logits would count as one that was not predicted.
+        """
+        logits = checkpoint_outputs(self.model_, self.tokenizer_, as_texts(sentences)).logits
+        if not np.isfinite(logits).all():
+            raise diverged(self.recipe, "its predictions are not finite numbers")
+        return logits
 
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
         """Compute probabilities (n, k), with columns in the codebook's order."""
