@@ -7,6 +7,7 @@ import os
 import threading
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -177,3 +178,27 @@ def test_the_old_codebook_is_kept_if_the_new_one_cannot_be_written(
         codebook.model_copy(update={"version": "2"}).dump(path)
     assert Codebook.load(path) == codebook
     assert os.listdir(tmp_path) == ["codebook.yaml"]
+
+
+def test_an_error_of_a_library_on_a_full_disk_says_that_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill() -> None:
+        with folder_of_a_model(tmp_path / "model"):
+            raise RuntimeError("iostream error")
+
+    with pytest.raises(RuntimeError, match="iostream error"):
+        fill()
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=4096))
+    with pytest.raises(DataError, match=r"model: No space left on device\. Free some disk space"):
+        fill()
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_new_folder_that_cannot_be_filled_is_named(tmp_path: Path) -> None:
+    with (
+        pytest.raises(DataError, match=r"model: No space left on device\. Free some disk space"),
+        folder_of_a_model(tmp_path / "model"),
+    ):
+        raise OSError(28, "No space left on device")
+    assert os.listdir(tmp_path) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
@@ -15,7 +16,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import IO, Any
 
-from ..errors import DataError
+from ..errors import CommuniqueError, DataError
 from .output import check_folder, is_standard, is_stream, target
 
 #: Advice in messages about an output that cannot be written.
@@ -24,13 +25,24 @@ REMEDY = "Free some disk space or choose another output"
 
 @contextmanager
 def disk_errors(path: Path, remedy: str = REMEDY) -> Iterator[None]:
-    """Turn an `OSError` in the block into a `DataError` with the path and the advice."""
+    """Turn an `OSError` in the block, and any error of a library while the disk is full, into a `DataError` with the path."""
     try:
         yield
-    except BrokenPipeError:
-        raise  # the process that reads the pipe has ended; this is not a disk error
+    except (BrokenPipeError, CommuniqueError):
+        raise  # If the process that reads a pipe has ended, this is not a disk error.
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}. {remedy}") from error
+    except Exception as error:
+        # Libraries in C++ and Rust that write models raise errors of their own.
+        if not _is_full(path):
+            raise
+        raise DataError(f"{path}: {os.strerror(errno.ENOSPC)}. {remedy}") from error
+
+
+def _is_full(path: Path) -> bool:
+    """Return whether less than 1 MB is free on the disk of a path."""
+    found = next(one for one in (path, *path.absolute().parents) if one.exists())
+    return shutil.disk_usage(found).free < 1_000_000
 
 
 @contextmanager
@@ -112,7 +124,7 @@ def new_folder(folder: str | Path, *, replace: bool = False, marker: str) -> Ite
 
     Raises:
         OutputError: The folder exists and `replace` is false, or it contains other files.
-        DataError: The temporary folder cannot be created.
+        DataError: The temporary folder cannot be created or filled.
     """
     check_folder(folder, overwrite=replace, marker=marker)
     folder = target(folder)
@@ -120,7 +132,8 @@ def new_folder(folder: str | Path, *, replace: bool = False, marker: str) -> Ite
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
-        yield temporary
+        with disk_errors(folder):
+            yield temporary
         temporary.chmod(0o755)
         if folder.exists():
             old = temporary.with_suffix(".old")

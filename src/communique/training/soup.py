@@ -11,6 +11,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from ..errors import RecipeError
+from ..io.atomic import disk_errors
 from . import distributed
 
 Weights = Mapping[str, torch.Tensor]
@@ -74,8 +75,9 @@ class Soup:
         if stored is not None and steps is not None and distributed.rank() == 0:
             # A killed process must not leave a truncated file under this name.
             part = stored.with_suffix(".part")
-            save_file(weights, part, metadata={"seconds": str(seconds)})
-            part.replace(stored)
+            with disk_errors(stored):
+                save_file(weights, part, metadata={"seconds": str(seconds)})
+                part.replace(stored)
             for checkpoint in steps.glob("checkpoint-*"):
                 shutil.rmtree(checkpoint)
         self._add(weights)
