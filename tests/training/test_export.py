@@ -169,6 +169,20 @@ def test_an_export_with_other_data_than_the_training_is_refused(
         export(tiny_checkpoint, tmp_path / "bundle", recipe=tmp_path / "recipe.yaml")
 
 
+def test_an_export_with_rows_that_changed_since_the_training_is_refused(
+    tiny_checkpoint: Path, tiny_project: Path, tmp_path: Path
+) -> None:
+    from communique.training.export import export
+
+    for name in ("recipe.yaml", "codebook.yaml"):
+        (tmp_path / name).write_text((tiny_project / name).read_text())
+    first, rest = (tiny_project / "corpus.jsonl").read_text().split("\n", 1)
+    changed = json.loads(first)
+    (tmp_path / "corpus.jsonl").write_text(json.dumps(changed | {"text": f"{changed['text']} again"}) + f"\n{rest}")
+    with pytest.raises(BundleError, match=r"tables .* have changed since the training"):
+        export(tiny_checkpoint, tmp_path / "bundle", recipe=tmp_path / "recipe.yaml")
+
+
 def test_new_texts_show_a_label_that_the_export_predicts_less_often() -> None:
     from communique.training.parity import compare_new_texts
 

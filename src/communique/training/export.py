@@ -127,6 +127,12 @@ def _read_data(checkpoint: Path, info: ModelInfo, settings: Recipe, texts: str |
             f"{checkpoint / VALIDATION}: the held-out rows of the recipe's corpora are not those of the training. Restore the "
             "corpora (and --texts) that trained the checkpoint, or train again"
         )
+    # Rows without ids are numbered, so other rows can have the same ids, for example if a table was sorted.
+    if not set(info.training.files.values()) <= set(data.train.files.values()):
+        raise BundleError(
+            f"{checkpoint}: the tables of the recipe's corpora have changed since the training. Restore those that trained the "
+            "checkpoint, or train again"
+        )
     return data
 
 
