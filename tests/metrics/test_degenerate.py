@@ -44,6 +44,16 @@ def test_a_result_is_compared_with_the_best_constant_prediction() -> None:
     assert describe_no_gain(single, single, multilabel=False) is None
 
 
+def test_a_result_for_exclusive_labels_is_also_compared_with_random_labels() -> None:
+    gold = np.eye(2, dtype=bool)[np.arange(40) % 2]
+    # Half of each class is predicted right, so macro-F1 is 0.5, whereas the most frequent label reaches only 0.333.
+    useless = np.eye(2, dtype=bool)[np.arange(40) // 2 % 2]
+    line = describe_no_gain(gold, useless, multilabel=False) or ""
+    assert has_facts(line, "40 held-out rows is 0.500", "drawn at random", "reach 0.500")
+    useless[:2] = gold[:2]
+    assert describe_no_gain(gold, useless, multilabel=False) is None
+
+
 @pytest.mark.parametrize("multilabel", [True, False])
 def test_rows_with_identical_labels_cannot_show_whether_a_model_is_useful(multilabel: bool) -> None:
     for row in ([1, 0, 0], [0, 0, 0], [1, 1, 0])[: 3 if multilabel else 1]:

@@ -1,4 +1,4 @@
-"""Detect a model that has learned nothing: it predicts at most one label, or is no better than a constant prediction."""
+"""Detect a model that has learned nothing: it predicts at most one label, or is no better than predictions without the text."""
 
 from __future__ import annotations
 
@@ -27,11 +27,13 @@ def describe_collapse(names: Sequence[str], gold: Sequence[int], predicted: Sequ
 
 
 def describe_no_gain(gold: BoolArray, predicted: BoolArray, *, multilabel: bool) -> str | None:
-    """Return a warning if macro-F1 does not exceed that of the best constant prediction, or if the rows cannot show this.
+    """Return a warning if macro-F1 does not exceed that of predictions without the text, or if the rows cannot show this.
 
     Rows that all have the same labels cannot show it, because no prediction is better than a constant one. If none of them
-    has a label, macro-F1 is not even defined. Labels without a gold row are ignored. The best constant prediction is all
-    labels if several can apply, and the most frequent label otherwise.
+    has a label, macro-F1 is not even defined. Labels without a gold row are ignored.
+
+    If several labels can apply, the best prediction without the text is the constant one of all labels. Otherwise, it is the most
+    frequent label, or labels drawn at random as often as the model predicts them. The latter usually have the higher macro-F1.
 
     Args:
         gold: Gold labels (n, k).
@@ -39,7 +41,7 @@ def describe_no_gain(gold: BoolArray, predicted: BoolArray, *, multilabel: bool)
         multilabel: Whether several labels can apply.
 
     Returns:
-        The warning, or None if the model is better than the best constant prediction.
+        The warning, or None if the model is better than predictions without the text.
     """
     if not len(gold) or (gold == gold[0]).all():
         return f"All {len(gold)} held-out rows have the same labels, so they cannot show whether the model has learned anything"
@@ -48,11 +50,12 @@ def describe_no_gain(gold: BoolArray, predicted: BoolArray, *, multilabel: bool)
     constant = np.ones_like(gold) if multilabel else np.zeros_like(gold)
     constant[:, gold.sum(axis=0).argmax()] = True
     model, prior = (float(macro_f1(outcome_counts(gold, rows))) for rows in (predicted, constant))
+    reached = f"The same prediction for every row reaches {prior:.3f}"
+    if not multilabel and (chance := _by_chance(gold, predicted)) > prior:
+        prior, reached = chance, f"Labels drawn at random, as often as the model predicts them, reach {chance:.3f}"
     if model > prior:
         return None
-    return (
-        f"Macro-F1 on {len(gold)} held-out rows is {model:.3f}. The same prediction for every row reaches {prior:.3f}"
-    )
+    return f"Macro-F1 on {len(gold)} held-out rows is {model:.3f}. {reached}"
 
 
 def describe_degenerate(
@@ -69,3 +72,10 @@ def describe_degenerate(
     counts = gold.sum(axis=0).tolist(), predicted.sum(axis=0).tolist()
     found = describe_collapse(names, *counts, len(gold)), describe_no_gain(gold, predicted, multilabel=multilabel)
     return tuple(line for line in found if line)
+
+
+def _by_chance(gold: BoolArray, predicted: BoolArray) -> float:
+    """Return the macro-F1 that is expected if the predictions (n, k) are independent of the gold labels (n, k)."""
+    given, said = gold.mean(axis=0), predicted.mean(axis=0)
+    # The F1 of a label that neither occurs nor is predicted is 0, as in `macro_f1`.
+    return float((2 * given * said / np.maximum(given + said, 1 / len(gold))).mean())

@@ -57,9 +57,9 @@ class Selection:
 
     `rows` and `documents` are the numbers of labelled rows and documents, and `compared_rows` and `compared_documents` the numbers
     of those on which the candidates were compared. `candidates` is in order of preference. `warnings` lists reasons why the
-    candidate that was kept is unfit for use, for example because it is no better than constant predictions. `out_of_fold` has its
-    out-of-fold labels by id of the row, for all rows that it predicted. `repeated` is the number of rows whose text nearly repeats
-    that of a row in another fold; 0 if they are too few to matter.
+    candidate that was kept is unfit for use, for example because it is no better than predictions without the text. `out_of_fold`
+    has its out-of-fold labels by id of the row, for all rows that it predicted. `repeated` is the number of rows whose text nearly
+    repeats that of a row in another fold; 0 if they are too few to matter.
     """
 
     chosen: str
