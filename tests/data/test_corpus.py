@@ -457,7 +457,15 @@ def test_a_lone_surrogate_is_reported_with_its_row(tmp_path: Path) -> None:
     assert [s.text for s in corpus] == ["b🙂"]
     assert len(problems) == 1
     assert problems[0].startswith(f"{path}, row 1: ")
+    assert "column 'text'" in problems[0]
     assert "surrogate" in problems[0]
+    assert problems[0].endswith("Correct or delete it")
+
+
+def test_column_names_below_a_title_are_reported(tmp_path: Path) -> None:
+    assert problems_of(written(tmp_path, "c.csv", "Coding of May,,\n,,\nText,labels,document\na,none,d\n")) == [
+        ": the column names are in row 3, but they must be in the first row. Delete the rows above them"
+    ]
 
 
 def test_a_missing_text_column_is_reported(tmp_path: Path) -> None:

@@ -257,3 +257,17 @@ def test_random_state_can_be_anything_that_scikit_learn_accepts() -> None:
 def test_the_report_warns_about_few_texts() -> None:
     report = StanceClassifier(kind="tfidf").fit(TEXTS[:40], BINARY[:40]).selection_.render()
     assert "only 40 rows" in report
+
+
+@pytest.mark.parametrize("value", [5, np.array(5)])
+def test_a_single_value_instead_of_labels_or_groups_is_refused(value: object) -> None:
+    with pytest.raises(DataError, match=r"y: the type .* one value per text"):
+        StanceClassifier(kind="tfidf").fit(TEXTS, value)
+    if isinstance(value, int):
+        with pytest.raises(DataError, match=r"groups: the type int .* one value per text"):
+            StanceClassifier(kind="tfidf").fit(TEXTS, LABELS, groups=value)
+
+
+def test_a_seed_that_numpy_does_not_accept_is_refused() -> None:
+    with pytest.raises(DataError, match=r"random_state: .* Pass a whole number from 0 to 2147483647"):
+        StanceClassifier(kind="tfidf", random_state=2**32).fit(TEXTS, LABELS)

@@ -15,6 +15,7 @@ from ..io.atomic import file_sha256
 from ..io.read import Table, as_number, cell, has_decimal_comma, read_table
 from ..io.tables import Row, Unreadable, is_missing
 from ..reporting.format import counted
+from ..text.cleaning import SURROGATE
 from ..text.language import UNDETERMINED
 from ..text.language_codes import normalize_language
 from .acts import Act, Span, read_acts
@@ -242,6 +243,11 @@ class CorpusReader:
             elif (found := find_column(others, name)) is not None:
                 fields[name] = found
         if "text" not in fields:
+            if (number := _row_of_names(table)) is not None:
+                raise DataError(
+                    f"{table.path}: the column names are in row {number}, but they must be in the first row. Delete the rows above "
+                    "them"
+                )
             raise DataError(
                 f"{table.path}: there is no text column ({', '.join(COLUMNS['text'])}). Rename one of the columns, or name it with "
                 f"--text-column if the command has this option: {', '.join(table.columns)}"
@@ -305,7 +311,11 @@ class CorpusReader:
             )
         if (text := get("text")) is None:
             raise ValueError(f"column {fields['text']!r}: the text is empty. Write the sentence, or delete the row")
-        text.encode()  # Raises UnicodeEncodeError, which is a ValueError, if the text contains a lone surrogate.
+        if SURROGATE.search(text):
+            raise ValueError(
+                f"column {fields['text']!r}: the text contains half of a character (a lone surrogate), which cannot be saved as "
+                "UTF-8. Correct or delete it"
+            )
         language = get("language")
         if language is not None:
             try:
@@ -374,6 +384,15 @@ class CorpusReader:
                 raise ValueError(f"column {column!r}: {error}") from None
         answers = read_answers(row, label_columns)
         return self.codebook.validate_labels(name for name, answer in answers.items() if answer)
+
+
+def _row_of_names(table: Table) -> int | None:
+    """Return the number of the row below a title that seems to contain the names of the columns, or None if there is none."""
+    for number, row in table.rows[:10]:
+        names = [name for value in row.values() if (name := str(value or "").strip())]
+        if len(names) > 1 and find_column(names, "text") is not None:
+            return number
+    return None
 
 
 def _weight(column: str, given: str) -> float:

@@ -15,9 +15,10 @@ def read_groups(groups: Any) -> list[str]:
     """Return the document of each text.
 
     Raises:
-        DataError: A value is missing. All missing values together would otherwise count as one document.
+        DataError: The type is not supported, or a value is missing. All missing values together would otherwise count as one
+            document.
     """
-    listed = list(np.asarray(groups).ravel() if hasattr(groups, "__array__") else groups)
+    listed = _listed("groups", np.asarray(groups).ravel() if hasattr(groups, "__array__") else groups)
     numbers: dict[Any, str] = {}
     for i, group in enumerate(listed):
         if _is_missing(group):
@@ -46,7 +47,7 @@ def label_rows(y: Any) -> list[Any]:
     if hasattr(y, "toarray"):
         y = y.toarray()
     if not hasattr(y, "__array__"):
-        rows = list(y)
+        rows = _listed("y", y)
     else:
         values = np.asarray(y)
         if values.ndim > 2:
@@ -59,12 +60,21 @@ def label_rows(y: Any) -> list[Any]:
             raise DataError(
                 "y: an array (n, k) of numbers may contain only 0 and 1. Pass lists of labels, or replace other values"
             )
-        rows = list(values)
+        rows = _listed("y", values)
     for i, row in enumerate(rows):
         for label in row if _has_several(row) else (row,):
             if _is_missing(label):
                 raise DataError(f"y[{i}]: the label is missing. Leave out this text, or pass its label")
     return rows
+
+
+def _listed(name: str, values: Any) -> list[Any]:
+    try:
+        return list(values)
+    except TypeError:  # A single value, or an array without dimensions.
+        raise DataError(
+            f"{name}: the type {type(values).__name__} is not supported. Pass a list, an array or a column with one value per text"
+        ) from None
 
 
 def _has_several(row: Any) -> bool:
