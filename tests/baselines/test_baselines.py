@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from helpers import CODEBOOK, CUES, TINY, TINY_MULTICLASS, run, succeed, tiny_rows, write_rows
 
@@ -305,6 +306,27 @@ def test_a_saved_baseline_makes_the_same_predictions(name: str, codebook: Codebo
     assert (info.thresholds is None) == (not codebook.multilabel)
     assert model.predict(["condemn"]).truncated.tolist() == [False]
     assert {path.suffix for path in (tmp_path / "model").iterdir()} <= {".json", ".npz", ".yaml", ".md"}
+
+
+def test_a_saved_baseline_reads_all_containers_of_texts_and_refuses_a_table(tmp_path: Path) -> None:
+    data = corpus(TINY, 12)
+    baselines.save(baselines.make("prior", TINY).fit(data), tmp_path / "model", training=data)
+    model = load_model(tmp_path / "model")
+    for texts in (pa.array(["a", "b"]), (text for text in ("a", "b")), list(data.sentences[:2])):
+        assert len(model.predict(texts)) == 2
+    assert len(model.predict(data.sentences[0])) == 1
+    for wrong, message in (({"text": ["a"]}, "the type dict is not supported"), (["a", None], r"texts\[1\]: None")):
+        with pytest.raises(DataError, match=message):
+            model.predict(wrong)
+
+
+def test_label_warns_about_a_model_that_is_not_fit_for_use(tmp_path: Path) -> None:
+    data = corpus(TINY, 12)
+    fitted = baselines.make("prior", TINY).fit(data)
+    baselines.save(fitted, tmp_path / "model", training=data, warnings=("It predicts one label",))
+    rows = write_rows(tmp_path / "rows.jsonl", [{"text": "a"}])
+    result = succeed("label", rows, "-o", tmp_path / "out.jsonl", "--model", tmp_path / "model")
+    assert f"WARNING: {tmp_path / 'model'}: this model is not fit for use. It predicts one label\n" in result.stderr
 
 
 def test_save_tunes_the_baseline_and_refuses_a_leak(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..config import load_json
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
+from ..data.inputs import as_items
 from ..data.sentence import Sentence
 from ..errors import BundleError, RecipeError
 from ..io.atomic import new_folder
@@ -146,7 +147,7 @@ class SavedBaseline:
         self, texts: str | Iterable[str] | Iterable[Sentence], *, languages: Sequence[str] | None = None
     ) -> Predictions:
         """Label texts or sentences, and return predictions in the same order. Default language of plain texts: undetermined."""
-        given: list[str | Sentence] = [texts] if isinstance(texts, str) else list(texts)
+        given = as_items(texts)
         spoken = languages or [UNDETERMINED] * len(given)
         sentences = [
             t if isinstance(t, Sentence) else Sentence(id=str(i), text=t, document="", language=language)

@@ -17,7 +17,12 @@ _ARROW = ("__arrow_c_stream__", "__arrow_c_array__")
 
 
 def as_texts(values: str | Iterable[str] | Iterable[Sentence] | Any) -> list[str]:
-    """Return the input of a model as a list of texts, in the same order.
+    """Return the input of a model as a list of texts, in the same order. See `as_items`."""
+    return [one.text if isinstance(one, Sentence) else one for one in as_items(values)]
+
+
+def as_items(values: str | Iterable[str] | Iterable[Sentence] | Any) -> list[str | Sentence]:
+    """Return the input of a model as a list of texts and sentences, in the same order.
 
     Args:
         values: One text or sentence, or a container of texts or sentences: a list, an iterator, a one-dimensional NumPy
@@ -30,7 +35,7 @@ def as_texts(values: str | Iterable[str] | Iterable[Sentence] | Any) -> list[str
     if isinstance(values, str):
         return [str(values)]
     if isinstance(values, Sentence):
-        return [values.text]
+        return [values]
     # pandas and polars frames have `columns`; Arrow tables and Hugging Face datasets have `column_names`. Which of their columns
     # contains the texts is unknown. The class is inspected because reading `columns` of a polars lazy frame starts its query.
     kind = type(values)
@@ -42,7 +47,7 @@ def as_texts(values: str | Iterable[str] | Iterable[Sentence] | Any) -> list[str
         )
     try:
         listed = _listed(values)
-        return [_text(i, value) for i, value in enumerate(listed)]
+        return [_item(i, value) for i, value in enumerate(listed)]
     except TypeError as error:
         raise DataError(f"texts: the type {type(values).__name__} is not supported. Pass {ALLOWED}") from error
 
@@ -64,11 +69,11 @@ def _listed(values: Any) -> Iterable[Any]:
     return iterated
 
 
-def _text(i: int, value: object) -> str:
+def _item(i: int, value: object) -> str | Sentence:
     if isinstance(value, str):
         return str(value)
     if isinstance(value, Sentence):
-        return value.text
+        return value
     shown = repr(value)
     shown = shown if len(shown) <= 40 else shown[:40] + "…"
     raise DataError(
