@@ -701,6 +701,16 @@ def test_a_damaged_fit_is_fitted_again(tmp_path: Path) -> None:
     assert len(fake.trained) == 1
 
 
+def test_a_damaged_plan_is_made_again(tmp_path: Path) -> None:
+    steps = Steps(tmp_path / "run.steps", {})
+    assert steps.read_plan() is None
+    steps.begin()
+    steps.keep_plan([5, 2], ["slow"])
+    assert steps.read_plan() == ([5, 2], ["slow"])
+    (steps.folder / "plan.json").write_text('{"folds": [5,')
+    assert steps.read_plan() is None
+
+
 @pytest.mark.slow
 def test_a_stopped_transformer_resumes_within_a_fit(
     tmp_path: Path, tiny_backbone: Path, monkeypatch: pytest.MonkeyPatch

@@ -182,6 +182,8 @@ class ModelRun:
         """
         from ..reporting.progress import ProgressReporter
 
+        if self.info.warnings:
+            note(f"WARNING: {self.folder}: this model is not fit for use. {'. '.join(self.info.warnings)}")
         yield Labelling(self.make_engine, ProgressReporter(reader.bytes, note))
 
     def make_engine(self) -> LocalEngine | RayEngine:

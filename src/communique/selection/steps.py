@@ -113,15 +113,15 @@ class Steps:
         return self.folder / f"{_file_name(name)}-{fold}"
 
     def read_plan(self, max_folds: int | None = None) -> tuple[list[int], list[str]] | None:
-        """Return the number of folds of each candidate and the lines for the report, or None if they are not known yet.
+        """Return the number of folds of each candidate and the lines for the report, or None if they are not known.
 
         Args:
             max_folds: As for `plan_folds`. A plan with another number does not count.
         """
-        path = self.folder / "plan.json"
-        if not path.exists():
+        try:
+            plan = json.loads((self.folder / "plan.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):  # A damaged plan is made again.
             return None
-        plan = json.loads(path.read_text(encoding="utf-8"))
         return (plan["folds"], plan["notes"]) if plan.get("max_folds") == max_folds else None
 
     def begin(self) -> None:
