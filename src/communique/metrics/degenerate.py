@@ -77,5 +77,5 @@ def describe_degenerate(
 def _by_chance(gold: BoolArray, predicted: BoolArray) -> float:
     """Return the macro-F1 that is expected if the predictions (n, k) are independent of the gold labels (n, k)."""
     given, said = gold.mean(axis=0), predicted.mean(axis=0)
-    # The F1 of a label that neither occurs nor is predicted is 0, as in `macro_f1`.
-    return float((2 * given * said / np.maximum(given + said, 1 / len(gold))).mean())
+    counted = given + said > 0
+    return float((2 * given * said)[counted] @ (1 / (given + said)[counted]) / counted.sum())
