@@ -25,6 +25,7 @@ from communique.load import load_model
 from communique.metrics.calibration import decide, to_logits
 from communique.metrics.scores import indicator, macro_f1, outcome_counts
 from communique.models.classifier import TrainableClassifier, tune_on
+from communique.models.folder import read_codebook
 
 #: Baselines that need no torch, no server and no options.
 LIGHT = ("prior", "majority", "lexicon", "tfidf-logreg", "tfidf-svm")
@@ -354,6 +355,14 @@ def test_an_edited_file_is_refused(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("prior", "majority"))
     with pytest.raises(BundleError, match=r"baseline\.json: this is not the file that was saved"):
         load_model(tmp_path / "model")
+
+
+def test_a_missing_codebook_says_to_copy_the_model_again(tmp_path: Path) -> None:
+    data = corpus(TINY, 6)
+    info = baselines.save(baselines.make("prior", TINY).fit(data), tmp_path / "model", training=data)
+    (tmp_path / "model" / "codebook.yaml").unlink()
+    with pytest.raises(BundleError, match=r"codebook\.yaml: No such file .* Copy the model folder again$"):
+        read_codebook(tmp_path / "model", info)
 
 
 def test_a_baseline_from_a_later_version_is_refused(tmp_path: Path) -> None:

@@ -153,3 +153,8 @@ def test_the_identity_of_a_transformer_contains_only_settings_that_affect_its_re
     assert identity() == identity(checkpoint_steps=7)
     assert identity() != identity(epochs=2)
     assert identity() != identity(seed=1)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**31])
+def test_seeds_that_numpy_does_not_accept_are_refused(tmp_path: Path, seed: int) -> None:
+    assert refusal(tmp_path, seeds=[0, seed]).startswith(f"seeds.1: {seed} is not allowed. Write a number of at ")

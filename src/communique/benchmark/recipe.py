@@ -14,7 +14,7 @@ from ..data.sources import CorpusFields
 from ..errors import RecipeError, did_you_mean
 from ..io.atomic import tree_sha256
 from ..training.e5 import E5_SMALL
-from ..training.recipe import DESCRIPTIVE, Recipe
+from ..training.recipe import DESCRIPTIVE, MAX_SEED, Recipe
 
 #: Placeholder in the path of a corpus for the folder that `--data` names.
 DATA = "{data}"
@@ -121,6 +121,7 @@ class _Split(_Frozen):
     seed: int = Field(
         0,
         ge=0,
+        le=MAX_SEED,
         description="seed of the draw of test and tuning documents, which are the same for all seeds of a classifier",
     )
     tuning_share: float = Field(
@@ -217,7 +218,7 @@ class BenchmarkRecipe(_Frozen):
     codebook: str = Field(description="YAML file with the labels")
     corpora: tuple[BenchmarkCorpus, ...] = Field(min_length=1, description="labelled corpora with their roles")
     classifiers: tuple[ClassifierSettings, ...] = Field(min_length=1)
-    seeds: tuple[int, ...] = Field(
+    seeds: tuple[Annotated[int, Field(ge=0, le=MAX_SEED)], ...] = Field(
         (0,), min_length=1, description="seeds of initial weights, order and samples; each makes a run"
     )
     splits: tuple[Split, ...] = Field(min_length=1)

@@ -30,7 +30,11 @@ def status(
         ),
     ] = "tfidf",
     json_out: Annotated[bool, typer.Option("--json", help="Print the status as JSON.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap and of the learning curve.")] = 0,
+    seed: Annotated[
+        # scikit-learn, which draws the folds of the curve, accepts no larger seed.
+        int,
+        typer.Option(min=0, max=2**32 - 1, help="Seed of the bootstrap and of the learning curve."),
+    ] = 0,
 ) -> None:
     """Show what is coded, how far coders agree, how good the models are, and what to do next.
 

@@ -155,7 +155,7 @@ def read_codebook(folder: str | Path, info: ModelInfo) -> Codebook:
     try:
         codebook = Codebook.load(path)
     except CodebookError as error:
-        raise BundleError(str(error)) from error
+        raise BundleError(f"{error}. Copy the model folder again") from error
     if codebook.names != info.labels or codebook.sha256 != info.codebook_sha256:
         raise BundleError(
             f"{path}: this is not the codebook that the model was trained with. Copy the model folder again"
