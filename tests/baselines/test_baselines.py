@@ -312,7 +312,7 @@ def test_a_saved_baseline_makes_the_same_predictions(name: str, codebook: Codebo
 def test_a_saved_baseline_reads_all_containers_of_texts_and_refuses_a_table(tmp_path: Path) -> None:
     data = corpus(TINY, 12)
     baselines.save(baselines.make("prior", TINY).fit(data), tmp_path / "model", training=data)
-    model = load_model(tmp_path / "model")
+    model: Any = load_model(tmp_path / "model")
     for texts in (pa.array(["a", "b"]), (text for text in ("a", "b")), list(data.sentences[:2])):
         assert len(model.predict(texts)) == 2
     assert len(model.predict(data.sentences[0])) == 1
