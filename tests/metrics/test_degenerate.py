@@ -59,3 +59,11 @@ def test_rows_with_identical_labels_cannot_show_whether_a_model_is_useful(multil
     for row in ([1, 0, 0], [0, 0, 0], [1, 1, 0])[: 3 if multilabel else 1]:
         gold = np.tile(np.array(row, bool), (10, 1))
         assert has_facts(describe_no_gain(gold, gold, multilabel=multilabel) or "", "10 held-out rows", "same labels")
+
+
+def test_a_label_that_neither_occurs_nor_is_predicted_does_not_lower_what_random_labels_reach() -> None:
+    rng = np.random.default_rng(0)
+    gold, predicted = (np.eye(3, dtype=bool)[rng.integers(0, 2, 400)] for _ in range(2))
+    found = describe_no_gain(gold, predicted, multilabel=False)
+    # Two labels that occur equally often reach 0.5, and would reach 0.33 if the third one counted.
+    assert found is not None and found.endswith("reach 0.499")

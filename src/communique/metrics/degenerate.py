@@ -77,5 +77,6 @@ def describe_degenerate(
 def _by_chance(gold: BoolArray, predicted: BoolArray) -> float:
     """Return the macro-F1 that is expected if the predictions (n, k) are independent of the gold labels (n, k)."""
     given, said = gold.mean(axis=0), predicted.mean(axis=0)
-    counted = given + said > 0
-    return float((2 * given * said)[counted] @ (1 / (given + said)[counted]) / counted.sum())
+    # As in `macro_f1`, a label that neither occurs nor is predicted is ignored.
+    given, said = given[given + said > 0], said[given + said > 0]
+    return float((2 * given * said / (given + said)).mean())
