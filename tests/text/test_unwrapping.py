@@ -68,6 +68,30 @@ def test_a_page_number_and_a_running_header_do_not_cut_a_sentence() -> None:
     assert sentences == 2 * split_sentences(TEXT, "en")
 
 
+@pytest.mark.parametrize("gap", ["7\n\n\n", "\n7\n", "\n- 7 -\n\n\n", "\nPage 7\n\n"])
+def test_blank_lines_around_a_page_number_do_not_cut_a_sentence(gap: str) -> None:
+    lines = textwrap.wrap(TEXT, 50)
+    assert lines[3][0].islower()
+    blocks = text_blocks("\n".join([*lines[:3], gap + lines[3], *lines[4:]]))
+    assert [block for block in blocks if block != gap.strip()] == [TEXT]
+    assert len(blocks) == 2
+
+
+@pytest.mark.parametrize(
+    ("end", "between", "begin"),
+    [
+        ("last year", "\n\n", "and so on"),
+        ("last year.", "\n\n7\n\n", "and so on"),
+        ("last year", "\n\n7\n\n", "And so on"),
+    ],
+)
+def test_a_blank_line_ends_a_paragraph_unless_a_page_number_interrupts_a_sentence(
+    end: str, between: str, begin: str
+) -> None:
+    text = textwrap.fill(TEXT.replace("last year.", end), 50)
+    assert text_blocks(text + between + begin)[-1] == begin
+
+
 @pytest.mark.parametrize(
     "lines",
     [

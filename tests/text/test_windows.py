@@ -85,6 +85,20 @@ def test_wrapped_chinese_longer_than_a_window_is_joined(monkeypatch: pytest.Monk
     assert list(long_sentences(windows(text, 1000), "text", None)) == whole(text, "text")
 
 
+def test_a_page_number_between_blank_lines_does_not_cut_a_sentence_of_a_long_document(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(long_documents, "WINDOW", 1000)
+    page = (
+        "We condemn the attack on the harbour of the\nneighbouring state and reject all that was done\n"
+        "by those who now wish, whatever it may cost, to\n\n{}\n\n\nconquer it. We will help all who had to leave."
+    )
+    text = "\n\n".join(page.format(number) for number in range(50))
+    found = [sentence for _, sentence in long_sentences(windows(text, 300), "text", "en")]
+    assert found == [sentence for _, sentence in whole(text, "text", 1000)]
+    assert sum(sentence.startswith("We condemn") and sentence.endswith("to conquer it.") for sentence in found) == 50
+
+
 def test_markdown_is_cut_between_its_sections(monkeypatch: pytest.MonkeyPatch) -> None:
     section = (
         "# The *port* of {n}\n\nThe ministers met in [the capital][c] on day {n}.\nThey agreed.\n\n"

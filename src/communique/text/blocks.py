@@ -51,6 +51,9 @@ _WIDE = 40
 #: ragged.
 _FULL = 0.8
 
+#: Maximum number of blank lines and page numbers between two pages.
+_PAGE_GAP = 20
+
 
 class PageLine(str):
     """A block that is not part of the text: a page number, or a header or footer that is repeated on each page."""
@@ -105,10 +108,34 @@ def text_blocks(text: str) -> list[str]:
     ]
 
 
+def close_page_gaps(pieces: Iterable[tuple[str, bool]]) -> Iterator[tuple[str, bool]]:
+    """Leave out the blank lines around a page number that interrupts a sentence, so that its paragraph does not end there.
+
+    Args:
+        pieces: Lines, and whether each of them is complete.
+
+    Yields:
+        The lines, without blank lines between a line that ends no sentence, page numbers, and a line that begins in lower case.
+    """
+    gap: list[tuple[str, bool]] = []
+    broken = False  # Whether the last line of text ends in the middle of a sentence.
+    for line, ends in pieces:
+        text = line.strip()
+        between = not text or (len(text) <= _HEADER and bool(_PAGE.fullmatch(text)))
+        if between and ends and broken and len(gap) < _PAGE_GAP:
+            gap.append((line, ends))
+            continue
+        numbers = [piece for piece in gap if piece[0].strip()]
+        yield from numbers if numbers and text[:1].islower() else gap
+        yield line, ends
+        gap, broken = [], not between and not is_complete(text)
+    yield from gap
+
+
 def paragraphs(lines: Iterable[str]) -> Iterator[list[str]]:
-    """Yield paragraphs, as lists of the lines between blank lines."""
+    """Yield paragraphs, as lists of the lines between blank lines. A page number inside a sentence does not end a paragraph."""
     paragraph: list[str] = []
-    for line in lines:
+    for line, _ in close_page_gaps((line, True) for line in lines):
         if line.strip():
             paragraph.append(line.rstrip())
         elif paragraph:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
-from .blocks import PageLine, find_wrapping, paragraph_blocks
+from .blocks import PageLine, close_page_gaps, find_wrapping, paragraph_blocks
 from .language import SAMPLE, UNDETERMINED, identify_language
 from .markdown import markdown_blocks
 from .sentences import sentence_pieces, split_sentences
@@ -91,7 +91,7 @@ def _text_pieces(lines: Iterable[Piece]) -> Iterator[Piece]:
     wrapping = find_wrapping([line for line, _ in begin])
     paragraph: list[str] = []
     size, inside = 0, False  # inside a line longer than a window
-    for line, ends in chain(begin, lines):
+    for line, ends in close_page_gaps(chain(begin, lines)):
         blank = not line.strip()
         if inside or not ends or blank:
             yield from ((block, True) for block in paragraph_blocks(paragraph, wrapping))
