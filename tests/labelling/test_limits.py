@@ -60,6 +60,11 @@ def test_a_usual_corpus_causes_no_warning() -> None:
     assert limit_lines(counts(1000, short=12, long=9, far=15), trained_on(en=5000)) == []
 
 
+def test_norwegian_is_the_language_of_training_sentences_in_bokmal() -> None:
+    assert limit_lines(counts(100, {"no": 50, "nb": 50}), trained_on(nb=500)) == []
+    assert "(nb 100)" in lines(counts(100, {"nb": 100}), trained_on(no=50))
+
+
 def test_languages_without_training_sentences_and_rare_ones_are_reported_separately() -> None:
     summary = counts(1000, {"en": 500, "pt": 300, "it": 150, "de": 45, "ja": 5})
     found = lines(summary, trained_on(en=5000, it=40, de=60))

@@ -346,6 +346,17 @@ def test_language_is_identified(language: str) -> None:
     assert identify_language(" ".join(SENTENCES[language])) == language
 
 
+def test_chinese_text_is_not_taken_for_japanese_which_contains_kana() -> None:
+    # The model behind the identification returns `ja` for all three.
+    assert identify_language("我们将与伙伴合作。") == "zh"
+    assert identify_language("台湾当局的图谋不会得逞。") == "zh"
+    assert identify_language("政府は攻撃を強く非難する。") == "ja"
+
+
+def test_languages_have_bcp_47_codes() -> None:
+    assert identify_language("Kinukondena ng pamahalaan ang pag-atake at nananawagan ng tigil-putukan.") == "fil"
+
+
 @pytest.mark.parametrize("text", ["", "12/12/2024 15:30", "1 234 567,89 €", "— … !", "🙂"])
 def test_language_is_undetermined_if_the_text_has_no_letters(text: str) -> None:
     assert identify_language(text) == "und"

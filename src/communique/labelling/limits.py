@@ -7,6 +7,7 @@ from ..models.info import ModelInfo
 from ..models.limits import FAR, RARE, Group, Limits
 from ..reporting.format import counted, number, score
 from ..text.language import UNDETERMINED
+from ..text.language_codes import primary
 from .summary import Summary
 from .units import FEW
 
@@ -73,7 +74,9 @@ def _languages(summary: Summary, info: ModelInfo, limits: Limits) -> list[str]:
 
 
 def _primary(code: str) -> str:
-    return code.split("-")[0]
+    """Return the primary language. Bokmål counts as Norwegian, because the identification of languages does not tell them apart."""
+    language = primary(code)
+    return "no" if language == "nb" else language
 
 
 def _lengths(summary: Summary, info: ModelInfo, limits: Limits) -> list[str]:

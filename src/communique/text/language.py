@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any
 
@@ -12,6 +13,11 @@ SAMPLE = 4000
 
 #: Below this probability a language is reported as undetermined.
 MIN_PROBABILITY = 0.5
+
+#: BCP 47 codes of languages for which the identifier has other codes.
+_CODES = {"eml": "egl", "sh": "sr-Latn", "tl": "fil"}
+
+_KANA = re.compile("[\u3041-\u30ff]")
 
 
 @cache
@@ -30,7 +36,7 @@ def identify_language(text: str) -> str:
     Serbian with Croatian.
 
     Returns:
-        An ISO 639-1 code, or `und` if the text has no letters or no language is probable enough.
+        A BCP 47 code, or `und` if the text has no letters or no language is probable enough.
     """
     language, probability = probable_language(text)
     return language if probability >= MIN_PROBABILITY else UNDETERMINED
@@ -42,7 +48,14 @@ def probable_language(text: str) -> tuple[str, float]:
     if not any(character.isalpha() for character in sample):
         return UNDETERMINED, 0.0
     found = _identifier().detect(sample, model="lite", k=1)
-    return (str(found[0]["lang"]), float(found[0]["score"])) if found else (UNDETERMINED, 0.0)
+    if not found:
+        return UNDETERMINED, 0.0
+    language = str(found[0]["lang"])
+    if language == "ja" and not _KANA.search(sample):
+        language = (
+            "zh"  # Japanese sentences contain kana. Without them, the identifier is wrong far more often than right.
+        )
+    return _CODES.get(language, language), float(found[0]["score"])
 
 
 #: BCP 47 code of an undetermined language.
