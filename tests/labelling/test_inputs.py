@@ -99,6 +99,8 @@ def test_a_column_that_looks_like_a_document_column_is_reported_and_can_be_chose
     rows, notes = output(path, document_column="rede_nr")
     assert [row["document"] for row in rows] == ["7", "7", "8", "8"]
     assert notes == []
+    _, (note,) = output(written(tmp_path, "b.csv", "Rede Nr,text\n7,a b\n7,c d\n8,e f\n8,g h\n"))
+    assert "--document-column 'Rede Nr'" in note
     with pytest.raises(DataError, match="no column 'x'"):
         output(path, document_column="x")
 
@@ -164,6 +166,25 @@ def test_language_codes_are_normalised_and_unknown_codes_make_a_row_unreadable(t
     assert "'de'" in rows[1]["error"]
 
 
+def misread(text: str, encoding: str) -> str:
+    """Return UTF-8 text decoded with a wrong encoding. Bytes that it lacks become control characters, as in browsers."""
+    return "".join(bytes([byte]).decode(encoding, "ignore") or chr(byte) for byte in text.encode())
+
+
+#: Sentences in which only few letters are not ASCII, or all of them, decoded with an encoding of western or central Europe.
+MOJIBAKE = {
+    "pl": misread("Potępiamy ten atak.", "cp1252"),
+    "pl, cp1250": misread("Złożymy skargę.", "cp1250"),
+    "cs": misread("Požadujeme změnu.", "cp1252"),
+    "tr": misread("Saldırıyı kınıyoruz.", "cp1252"),
+    "hu, cp1250": misread("Külföldi támadás.", "cp1250"),
+    "el": misread("Θα βοηθήσουμε.", "cp1252"),
+    "zh": misread("我们谴责。", "cp1252"),
+    "ko": misread("우리는 반대한다.", "cp1252"),
+    "hi": misread("हम निंदा करते हैं", "cp1252"),
+}
+
+
 @pytest.mark.parametrize(
     ("cell", "word"),
     [
@@ -173,10 +194,13 @@ def test_language_codes_are_normalised_and_unknown_codes_make_a_row_unreadable(t
         ("CafÃ© opens", "wrong encoding"),
         ("weâ€™ll go", "wrong encoding"),
         ("ÐœÑ‹ Ð¿Ñ€Ð¾Ñ‚Ð¸Ð²", "wrong encoding"),
+        *((MOJIBAKE[language], "wrong encoding") for language in MOJIBAKE),
         ("AT&T; NATO & EU", None),
         ("NÃO é verdade: «à»", None),
         ("Spaß“ und Größe", None),
         ("ÐÞ Ísland", None),
+        ("ÄÖÜ „Ä“ ‚Å‘ FÖRSTÅ… LIBERTÉ\u00a0: l'été…» «à» São", None),
+        ("Țara și Ăsta, LĂUDĂ Ĺ", None),
     ],
 )
 def test_texts_with_html_or_a_wrong_encoding_are_counted(cell: str, word: str | None, tmp_path: Path) -> None:
@@ -241,6 +265,12 @@ def test_the_sheet_that_is_read_is_reported_and_can_be_chosen(tmp_path: Path) ->
         assert "'hidden' (hidden)" in notes[0]
     with pytest.raises(DataError, match="'second'"):
         output(path, sheet="third")
+
+
+def test_the_sheet_is_also_reported_if_it_contains_no_text_column(tmp_path: Path) -> None:
+    path = sheets(tmp_path / "a.xlsx", notes=[["Please read"]], data=[["text"], ["We help."]])
+    with pytest.raises(DataError, match=r"(?s)no column 'text'.*reading sheet 'notes' of 'notes', 'data'.*--sheet"):
+        output(path)
 
 
 def test_workbook_cells_keep_their_types_and_rows_and_faulty_cells_are_counted(tmp_path: Path) -> None:

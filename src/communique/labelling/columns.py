@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,8 @@ class Columns:
             wanted = " or ".join(map(repr, [options.text_column] if options.text_column else COLUMNS["text"]))
             raise DataError(
                 f"{file.display_name}: there is no column {wanted}. The columns are: {', '.join(stream.columns)}. Name the column "
-                "that contains the text with --text-column"
+                "that contains the text with --text-column",
+                *stream.notes,  # Another sheet or encoding can be the reason.
             )
         self.text = text
         if options.document_column is not None and options.document_column not in known:
@@ -160,8 +162,8 @@ class Columns:
         if found := document_like(rows, known={self.text, *(name for name in self.names.values() if name)}):
             self._notes.note(
                 f"{self.file.display_name}: each row is treated as a separate document, but neighbouring rows share the same value "
-                f"in column {found!r}. If this column names the document, add --document-column {found}. Otherwise, `communique "
-                "estimate` will report intervals that are too narrow"
+                f"in column {found!r}. If this column names the document, add --document-column {shlex.quote(found)}. Otherwise, "
+                "`communique estimate` will report intervals that are too narrow"
             )
 
     def count_repeated(self, identity: str) -> None:

@@ -41,11 +41,13 @@ RECORD_COLUMNS = 100
 #: HTML character references, such as &amp; and &#8217;.
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#x[\da-f]{1,6}|[a-z][a-z\d]{1,30});", re.IGNORECASE)
 
-#: UTF-8 that was decoded as cp1252 or Latin-1: "Ã©" for "é", "â€™" for an apostrophe, "Ð¿Ñ€" for Cyrillic, "×ž×™" for Hebrew.
+#: UTF-8 that was decoded as cp1252, Latin-1 or cp1250: "Ã©" or "Ă©" for "é", "â€™" for an apostrophe, "Å›" or "Ĺ›" for "ś", "Ð¿Ñ€"
+#: for Cyrillic, "×ž×™" for Hebrew, "æˆ‘ä»¬" for Chinese. After "Ä" and "Ĺ", quotation marks and dashes can be right.
 _MOJIBAKE = re.compile(
-    r"[ÃÂ][\x80-\xa9\xac-\xba\xbc-\xbfŒœŠšŽžŸƒˆ˜–—‚„†‡•…‰‹›€™]|â€[\x80-\x9f\u2018-\u203aœ¢™¦]|ï¿½"
-    r"|(?:[ÐÑ][\x80-\xbf\u0152-\u0192\u02c6\u02dc\u2013-\u2122]){2}|(?:[ØÙ][\x80-\xbf\u0152-\u0192\u02c6\u02dc\u2013-\u2122]){2}"
-    r"|(?:×[\x80-\xbf\u0152-\u0192\u02c6\u02dc\u2013-\u2122]){2}"
+    r"[ÃÂ][\x80-\xa9\xac-\xba\xbc-\xbfŒœŠšŽžŸƒˆ˜–—‚„†‡•…‰‹›€™]|â€[\x80-\x9f\u2018-\u203aœ¢™¦ťž]|ï¿½"
+    r"|[ÄÅĹ][\x80-\x9f\xa1-\xaa\xac\xae-\xba\xbc-\xbfŒœŠšŽžŸƒˆ˜ˇ‚†‡•‰‹›™]|Ă[\x80-\x9f\xa1-\xaa\xac-\xba\xbc-\xbfˇłĽźťž†‡‰™]"
+    r"|(?:[ÎÏÐÑ][\x80-\xbf\u0152-\u0192\u02c6\u02dc\u2013-\u2122]){2}|(?:[ØÙ][\x80-\xbf\u0152-\u0192\u02c6\u02dc\u2013-\u2122]){2}"
+    r"|(?:×[\x80-\xbf\u0152-\u0192\u02c6\u02dc\u2013-\u2122]){2}|(?:[à-í][\x80-\xbf\u0152-\u0192\u02c6\u02dc\u2013-\u2122]{2}){2}"
 )
 
 _HTML = re.compile(r"</?(?:p|br|div|span|a|b|i|em|strong|li|ul|ol|td|tr|table|h[1-6])\b[^<>]*>", re.IGNORECASE)
