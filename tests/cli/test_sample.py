@@ -146,6 +146,17 @@ def test_the_ids_are_those_of_the_labelled_output(texts: Path, inputs: str, opti
         assert sentence.language == member.language
 
 
+def test_the_next_step_is_to_label_with_a_model_for_the_codebook_of_the_sample(texts: Path) -> None:
+    printed = succeed(
+        "sample", texts, "--split", "-n", 4, "-o", texts.parent / "s.csv", "--codebook", texts.parent / "mine.yaml"
+    )
+    assert has_facts(printed.output, "--model FOLDER", "mine.yaml", "communique train")
+    model = bundle_folder(texts.parent / "model")
+    printed = succeed("sample", texts, "--split", "-n", 4, "-o", texts.parent / "t.csv", "--model", model)
+    assert f"--model {model}" in " ".join(printed.output.split())
+    assert "FOLDER" not in printed.output
+
+
 def test_units_that_would_not_be_labelled_are_left_out_and_counted(texts: Path) -> None:
     rows = [
         {"id": f"r{i}", "text": text} for i, text in enumerate(("We agree.", "We agree.", "* * *", "", "Page 3 of 9"))

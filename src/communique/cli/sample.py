@@ -255,7 +255,7 @@ def sample(
         return
     write(request, out, population, frame, drawn)
     if texts:
-        note_next_steps(paths, reading, out)
+        note_next_steps(paths, reading, labels, out)
 
 
 def _width(text: str) -> float:

@@ -299,13 +299,17 @@ def write(request: Request, out: Path, population: Population, frame: Frame, dra
     )
 
 
-def note_next_steps(paths: Sequence[str], reading: TextReading, out: Path) -> None:
+def note_next_steps(paths: Sequence[str], reading: TextReading, labels: Labels, out: Path) -> None:
     """Print how to label texts that were drawn before they were labelled."""
     from ..annotation.tasks import companion
     from ..sampling.design import SUFFIX
 
-    command = shlex.join(["communique", "label", *paths, *reading.arguments(), "-o", "labelled.parquet"])
+    model = [] if labels.model is None and labels.known else ["--model", str(labels.model or "FOLDER")]
+    command = shlex.join(["communique", "label", *paths, *reading.arguments(), *model, "-o", "labelled.parquet"])
+    which = (
+        "" if labels.known else f" FOLDER is a model for the labels of {labels.codebook}; `communique train` makes one."
+    )
     advise(
-        f"After coding, label the same texts with the same options: {command}. Then name {companion(out, SUFFIX)} with "
+        f"After coding, label the same texts with the same options: {command}.{which} Then name {companion(out, SUFFIX)} with "
         "`communique estimate --design`"
     )
