@@ -52,6 +52,16 @@ def without(content: Sequence[dict[str, Any]], *names: str) -> list[dict[str, An
     return [{k: v for k, v in row.items() if not k.startswith(names)} for row in content]
 
 
+def test_labels_without_probabilities_and_codebook_are_one_problem_that_names_the_codebook_option(
+    tmp_path: Path,
+) -> None:
+    found = check_predictions(table(tmp_path / "gpt.csv", without(rows(), "probability_")))
+    assert {line.split(": ", 1)[1] for line in problems(found)} == {
+        "the labels are not known, because none has a probability. Name the codebook with --codebook",
+        "there are no columns probability_LABEL, so the labels are not known. Name the codebook with --codebook",
+    }
+
+
 @pytest.mark.parametrize("codebook", [None, TINY])
 def test_a_table_made_elsewhere_is_read_and_counted(tmp_path: Path, codebook: Any) -> None:
     path = table(tmp_path / "gpt.csv", rows())

@@ -107,8 +107,8 @@ class PredictionReader:
             number: Its number, for the note on decimal commas.
 
         Raises:
-            ValueError: A label is unknown, the model abstained and there is no column with tentative labels, or a probability is
-                missing, not a number, or not between 0 and 1.
+            ValueError: A label is unknown, no label is known, the model abstained and there is no column with tentative labels, or
+                a probability is missing, not a number, or not between 0 and 1.
         """
         if not self.names:
             self.names = probability_names(row)
@@ -139,6 +139,10 @@ class PredictionReader:
             labels = self._split(row[TENTATIVE])
         if self.codebook is not None:
             return self.codebook.validate_labels(labels)
+        if labels and not self.names:
+            raise ValueError(
+                "the labels are not known, because none has a probability. Name the codebook with --codebook"
+            )
         if unknown := [name for name in labels if name not in self.names]:
             raise ValueError(
                 f"the label {unknown[0]!r} has no probability. Labels with a probability: {', '.join(self.names)}"
