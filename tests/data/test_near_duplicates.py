@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import unicodedata
 from pathlib import Path
@@ -100,6 +101,13 @@ def test_incompatible_and_damaged_signatures_are_refused(tmp_path: Path) -> None
     np.savez(path, signatures=np.array([{"a": 1}], object), probe=np.zeros((1, 128), np.uint8))
     with pytest.raises(BundleError, match=facts(path)):
         near_duplicates.load(path)
+    np.savez_compressed(path, signatures=np.zeros((300, 128), np.uint8), probe=np.zeros((1, 128), np.uint8))
+    whole = path.read_bytes()
+    flipped = [whole[:i] + bytes([whole[i] ^ 255]) + whole[i + 1 :] for i in range(50, 120)]
+    for changed in flipped:  # Some of these bytes, such as times, do not matter.
+        path.write_bytes(changed)
+        with contextlib.suppress(BundleError):
+            near_duplicates.load(path)
     np.savez(path, signatures=np.zeros((3, 128), np.uint8))
     for broken in (b"nothing", b"", path.read_bytes()[:100]):
         path.write_bytes(broken)

@@ -94,6 +94,10 @@ def test_a_missing_damaged_or_different_description_is_refused(domain: Domain, t
     (tmp_path / "domain.npz").write_bytes(content[: len(content) // 2])
     with pytest.raises(BundleError, match=facts("domain.npz", "Copy the model folder again")):
         Domain.load(tmp_path, info(domain))
+    (tmp_path / "domain.npz").write_bytes(b"not an archive")
+    with pytest.raises(BundleError, match=facts("domain.npz", "not an archive of arrays")) as refused:
+        Domain.load(tmp_path, info(domain))
+    assert "unsafely" not in str(refused.value)
 
 
 def test_usual_lengths_leave_one_percent_at_each_end() -> None:

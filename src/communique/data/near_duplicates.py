@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,9 +99,11 @@ def load(path: str | Path) -> Signatures:
     try:
         with np.load(path, allow_pickle=False) as content:
             signed, probe = content["signatures"], content["probe"]
-    except (OSError, EOFError, TypeError, ValueError, KeyError, BadZipFile) as error:
+    except (
+        Exception
+    ) as error:  # Damaged archives raise errors of many types, such as zlib.error and tokenize.TokenError.
         raise BundleError(
-            f"{path}: the signatures for finding near-duplicates cannot be read ({error}). Copy the model folder again"
+            f"{path}: the signatures for finding near-duplicates cannot be read. Copy the model folder again"
         ) from error
     if signed.ndim != 2 or signed.dtype != np.uint8 or not np.array_equal(probe, signatures([_PROBE])):
         raise BundleError(

@@ -142,6 +142,8 @@ def reading(path: Path) -> Iterator[None]:
         raise
     except BaseException as error:  # A panic in the Rust code of tokenizers is not an Exception.
         line = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        if "allow_pickle" in line:
+            line = "not an archive of arrays"  # NumPy's message says how to run code that the file may contain.
         raise BundleError(f"{path}: the file cannot be read ({line[:300]}). Copy the model folder again") from error
 
 
