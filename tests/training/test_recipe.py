@@ -145,6 +145,7 @@ def test_all_errors_are_reported_in_one_line(tmp_path: Path) -> None:
         ("batch_size", 0, "batch_size: 0 is not allowed. Write a number of at least 1"),
         ("learning_rate", 0, "learning_rate: 0 is not allowed. Write a number above 0.0"),
         ("learning_rate", "fast", "learning_rate: 'fast' is not allowed. Write a number"),
+        ("learning_rate", float("inf"), "learning_rate: inf is not allowed. Write a finite number"),
         ("seed", -1, "seed: -1 is not allowed. Write a number of at least 0"),
         ("precision", "fp16", "precision: 'fp16' is not allowed. Write 'auto', 'fp32' or 'bf16'"),
         ("validation_share", 0.5, "validation_share: 0.5 is not allowed. Write a number below 0.5"),
