@@ -99,9 +99,8 @@ def load(path: str | Path) -> Signatures:
     try:
         with np.load(path, allow_pickle=False) as content:
             signed, probe = content["signatures"], content["probe"]
-    except (
-        Exception
-    ) as error:  # Damaged archives raise errors of many types, such as zlib.error and tokenize.TokenError.
+    except Exception as error:
+        # Damaged archives raise errors of many types, such as zlib.error and tokenize.TokenError.
         raise BundleError(
             f"{path}: the signatures for finding near-duplicates cannot be read. Copy the model folder again"
         ) from error
