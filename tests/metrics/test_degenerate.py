@@ -66,4 +66,5 @@ def test_a_label_that_neither_occurs_nor_is_predicted_does_not_lower_what_random
     gold, predicted = (np.eye(3, dtype=bool)[rng.integers(0, 2, 400)] for _ in range(2))
     found = describe_no_gain(gold, predicted, multilabel=False)
     # Two labels that occur equally often reach 0.5, and would reach 0.33 if the third one counted.
-    assert found is not None and found.endswith("reach 0.499")
+    assert found is not None
+    assert found.endswith("reach 0.499")
