@@ -202,3 +202,9 @@ def test_a_new_folder_that_cannot_be_filled_is_named(tmp_path: Path) -> None:
     ):
         raise OSError(28, "No space left on device")
     assert os.listdir(tmp_path) == []
+
+
+def test_an_error_about_another_file_is_not_one_about_the_new_folder(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), folder_of_a_model(tmp_path / "model"):
+        (tmp_path / "missing").read_bytes()
+    assert os.listdir(tmp_path) == []

@@ -25,16 +25,25 @@ REMEDY = "Free some disk space or choose another output"
 
 @contextmanager
 def disk_errors(path: Path, remedy: str = REMEDY) -> Iterator[None]:
-    """Turn an `OSError` in the block, and any error of a library while the disk is full, into a `DataError` with the path."""
+    """Turn an `OSError` in the block, and any error while the disk is full, into a `DataError` with the path and the advice."""
+    try:
+        with _full_disk(path, remedy):
+            yield
+    except BrokenPipeError:
+        raise  # the process that reads the pipe has ended; this is not a disk error
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}. {remedy}") from error
+
+
+@contextmanager
+def _full_disk(path: Path, remedy: str = REMEDY) -> Iterator[None]:
+    """Turn any error while the disk is full into a `DataError`. Libraries in C++ and Rust raise errors of their own."""
     try:
         yield
     except (BrokenPipeError, CommuniqueError):
-        raise  # If the process that reads a pipe has ended, this is not a disk error.
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}. {remedy}") from error
+        raise
     except Exception as error:
-        # Libraries in C++ and Rust that write models raise errors of their own.
-        if not _is_full(path):
+        if not (isinstance(error, OSError) and error.errno == errno.ENOSPC or _is_full(path)):
             raise
         raise DataError(f"{path}: {os.strerror(errno.ENOSPC)}. {remedy}") from error
 
@@ -124,7 +133,7 @@ def new_folder(folder: str | Path, *, replace: bool = False, marker: str) -> Ite
 
     Raises:
         OutputError: The folder exists and `replace` is false, or it contains other files.
-        DataError: The temporary folder cannot be created or filled.
+        DataError: The temporary folder cannot be created, or the disk is full.
     """
     check_folder(folder, overwrite=replace, marker=marker)
     folder = target(folder)
@@ -132,7 +141,8 @@ def new_folder(folder: str | Path, *, replace: bool = False, marker: str) -> Ite
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
-        with disk_errors(folder):
+        # Other errors of the block are not about this folder, for example if a file that it copies cannot be read.
+        with _full_disk(folder):
             yield temporary
         temporary.chmod(0o755)
         if folder.exists():

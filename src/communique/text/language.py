@@ -51,10 +51,9 @@ def probable_language(text: str) -> tuple[str, float]:
     if not found:
         return UNDETERMINED, 0.0
     language = str(found[0]["lang"])
+    # Japanese sentences contain kana. Without them, the identifier is wrong far more often than right.
     if language == "ja" and not _KANA.search(sample):
-        language = (
-            "zh"  # Japanese sentences contain kana. Without them, the identifier is wrong far more often than right.
-        )
+        language = "zh"
     return _CODES.get(language, language), float(found[0]["score"])
 
 
