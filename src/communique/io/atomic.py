@@ -43,7 +43,7 @@ def _full_disk(path: Path, remedy: str = REMEDY) -> Iterator[None]:
     except (BrokenPipeError, CommuniqueError):
         raise
     except Exception as error:
-        if not (isinstance(error, OSError) and error.errno == errno.ENOSPC or _is_full(path)):
+        if not ((isinstance(error, OSError) and error.errno == errno.ENOSPC) or _is_full(path)):
             raise
         raise DataError(f"{path}: {os.strerror(errno.ENOSPC)}. {remedy}") from error
 
