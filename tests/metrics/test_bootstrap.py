@@ -22,7 +22,7 @@ def test_the_width_on_the_log_odds_scale_is_a_quantile_of_student_t(clusters: in
     from scipy.stats import t
 
     values = np.array([-1.0, 1.0])
-    low, high = logit(log_odds_interval(0.5, expit(values), clusters=clusters))
+    low, high = logit(log_odds_interval(0.5, expit(values), clusters=clusters, rows=10_000))
     half_width = t.ppf(0.975, clusters - 1) * values.std() * np.sqrt(clusters / (clusters - 1))
     assert (high - low) / 2 == pytest.approx(half_width, abs=0.003)
 
@@ -106,7 +106,7 @@ def test_intervals_contain_the_true_value(documents: int, least: float) -> None:
         }
         found = {
             "f1": interval(drawn["f1"], clusters=documents),
-            "ap": log_odds_interval(float(average_precision(gold, p)), drawn["ap"], clusters=documents),
+            "ap": log_odds_interval(float(average_precision(gold, p)), drawn["ap"], clusters=documents, rows=len(gold)),
         }
         for name, (low, high) in found.items():
             covered[name] += low <= truth[name] <= high
@@ -116,12 +116,26 @@ def test_intervals_contain_the_true_value(documents: int, least: float) -> None:
 
 def test_intervals_on_log_odds_stay_between_0_and_1_and_are_asymmetric() -> None:
     values = 1 / (1 + np.exp(-np.random.default_rng(0).normal(3, 0.8, 4000)))
-    low, high = log_odds_interval(0.95, values, clusters=30)
+    low, high = log_odds_interval(0.95, values, clusters=30, rows=300)
     assert 0 < low < 0.95 < high < 1
     assert 0.95 - low > 2 * (high - 0.95)
-    ends = [np.ptp(log_odds_interval(0.95, values, clusters=n)) for n in (5, 30, 300)]
+    ends = [np.ptp(log_odds_interval(0.95, values, clusters=n, rows=300)) for n in (5, 30, 300)]
     assert ends == sorted(ends, reverse=True)
-    assert np.isnan(log_odds_interval(0.5, np.full(3, np.nan), clusters=9)).all()
+    assert np.isnan(log_odds_interval(0.5, np.full(3, np.nan), clusters=9, rows=9)).all()
+
+
+def test_perfect_resamples_do_not_decide_the_width_of_an_interval_on_log_odds() -> None:
+    """With few rows and scores near 1, many resamples have an average precision of 1, which has infinite log-odds."""
+    generator = np.random.default_rng(0)
+    widths = []
+    for seed in range(20):
+        gold = generator.random(40) < 0.4
+        scores = 3.5 * gold + generator.normal(0, 1.2, 40)
+        resamples = Resamples.draw(list(range(40)), seed=seed, resamples=400)
+        drawn = np.concatenate([average_precision(gold, scores, w) for w in resamples.row_weights()])
+        low, high = log_odds_interval(float(average_precision(gold, scores)), drawn, clusters=40, rows=40)
+        widths.append(high - low)
+    assert np.mean(widths) < 0.3
 
 
 def test_an_inverted_interval_contains_the_values_compatible_with_the_sample() -> None:

@@ -368,7 +368,7 @@ class _Scorer:
             drawn,
             resamples.clusters,
             "no gold row has the label",
-            ends=lambda: log_odds_interval(value, drawn, clusters=resamples.clusters),
+            ends=lambda: log_odds_interval(value, drawn, clusters=resamples.clusters, rows=len(rows)),
         )
 
     def shares(
