@@ -59,6 +59,19 @@ def quality() -> str:
     return table(head, rows)
 
 
+def acts() -> str:
+    """Return the scores of kind, holder and target of the shipped bundle on data/reference/dev.jsonl, given the gold labels."""
+    found = _result("dev")["acts"]
+    rows = [
+        (one["role"], one["label"], f"{one['n']:,}", f"{one['gold']:,}",
+         *(_value(one[name]) for name in ("overlap", "named_overlap")), "–")
+        for one in found["spans"]
+    ]  # fmt: skip
+    rows += [("kind", one["label"], f"{one['n']:,}", "–", "–", "–", _value(one["accuracy"])) for one in found["kinds"]]
+    head = ("output", "label", "gold labels", "named in gold", "overlap", "overlap of named words", "accuracy")
+    return table(head, rows)
+
+
 def robustness() -> str:
     """Return how many decisions, and how many predicted labels, stay the same in each test of `communique robustness`."""
     swapped, respelled = _result("robustness-unlabelled"), _result("robustness")
@@ -417,6 +430,7 @@ def tables() -> dict[str, Callable[[], str]]:
     found: dict[str, Callable[[], str]] = {
         "overview": overview,
         "quality": quality,
+        "acts": acts,
         "robustness": robustness,
         "out-of-fold": partial(out_of_fold, "documents"),
         "out-of-fold-sources": partial(out_of_fold, "sources"),

@@ -79,6 +79,7 @@ def test_names_cannot_break_the_tables_of_a_model_card() -> None:
     labels = (NASTY, *INFO.labels[1:])
     assert_tables_are_whole(render_card(INFO.model_copy(update={"scores": (score,), "parity": None, "labels": labels})))
     assert_tables_are_whole(render_parity(parity))
+    assert "too high to say how good it is" in render_parity(parity)
 
 
 def test_names_cannot_break_the_tables_of_a_report() -> None:
