@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import pickle
 import random
+import re
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
@@ -190,6 +191,12 @@ def broken(tiny_bundle: Path, tmp_path: Path) -> Path:
 def test_error_for_a_missing_folder_asks_for_a_model_folder(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"nowhere: there is no such folder.*ame a model folder"):
         Predictor(tmp_path / "nowhere")
+
+
+def test_error_for_a_relative_path_names_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BundleError, match=f"models/mine: there is no such folder in {re.escape(str(tmp_path))}"):
+        Predictor("models/mine")
 
 
 @pytest.mark.parametrize("name", ["model.bin", "model.xml", "tokenizer.json", "codebook.yaml", "validation.json"])

@@ -122,7 +122,8 @@ def _no_model(folder: Path) -> str:
     if folder.is_dir():
         problem = f"this folder is not a model, because it contains no {INFO}"
     else:
-        problem = "this file is not a model folder" if folder.is_file() else "there is no such folder"
+        missing = "there is no such folder" if folder.is_absolute() else f"there is no such folder in {Path.cwd()}"
+        problem = "this file is not a model folder" if folder.is_file() else missing
     return (
         f"{folder}: {problem}. Name a model folder, such as models/communique-small, or train a model first: communique train "
         f"TABLE --codebook CODEBOOK -o {folder}"
