@@ -94,6 +94,13 @@ def test_the_loss_in_rare_languages_is_the_least_to_expect_in_others() -> None:
     assert "1,234 sentences in languages with few training sentences that did not train the model" in found
 
 
+def test_a_gain_is_not_reported_as_a_negative_loss() -> None:
+    gain = loss("rare language").model_copy(update={"loss": -0.1, "low": -0.18, "high": 0.02})
+    found = lines(counts(100, {"pt": 50}), trained_on(Limits(losses=(gain,)), en=500))
+    assert has_facts(found, "on all others (no loss).")
+    assert "Expect" not in found
+
+
 @pytest.mark.parametrize(("kind", "words"), [("long", "--split"), ("short", "headings"), ("far", "--out-of-domain")])
 def test_unusual_sentences_are_reported_from_five_in_a_hundred(kind: str, words: str) -> None:
     info = trained_on(USUAL.model_copy(update={"losses": (loss(kind, None),)}), en=500)

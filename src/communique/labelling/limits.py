@@ -121,8 +121,9 @@ def _expected(limits: Limits, group: Group, *, at_least: bool = False) -> str:
     if (loss := limits.loss(group)) is None:
         return "How much worse the model labels them was not measured."
     which = "sentences in languages with few training sentences" if group == "rare language" else "such sentences"
+    lost = f"loss {score(loss.loss, loss.low, loss.high)}" if loss.loss > 0 else "no loss"
     least = " Expect at least this loss." if at_least and loss.loss > 0 else ""
     return (
         f"On {loss.n:,} {which} that did not train the model, macro-F1 was {number(loss.macro_f1)}, compared with "
-        f"{number(loss.others)} on all others (loss {score(loss.loss, loss.low, loss.high)}).{least}"
+        f"{number(loss.others)} on all others ({lost}).{least}"
     )
