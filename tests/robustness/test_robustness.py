@@ -332,6 +332,8 @@ def test_swaps_and_perturbations_are_measured_without_labels(fake_bundle: Path, 
 def test_a_note_says_why_rows_without_a_language_are_not_swapped(fake_bundle: Path, tmp_path: Path) -> None:
     rows = [{"text": f"We condemn France and its port {i}.", "document": f"d{i}"} for i in range(12)]
     path = write_rows(tmp_path / "texts.jsonl", rows)
-    result = run("robustness", fake_bundle, path, "--test", "upper case")
+    result = run("robustness", fake_bundle, path, "--test", "upper case", "--json", tmp_path / "r.json")
     assert result.exit_code == 0, result.stderr
     assert has_facts(" ".join(result.stderr.split()), "12 rows of 12", "--language-column")
+    # An undetermined language is no group.
+    assert {cell["language"] for cell in json.loads((tmp_path / "r.json").read_text())["stability"]} == {"all"}

@@ -30,6 +30,7 @@ def test_the_duration_of_the_comparison_is_kept_for_programs(tmp_path: Path, mon
     # Both candidates have the same warning, which is reported once, when it is found and in the report.
     assert (numbers, len(notes), notes[0]) == ([5, 2], 2, "7 rows are long")
     assert lines.count("7 rows are long") == 1
+    assert lines[-1].endswith("(fast 0.3, slow 3.7 on 2 of 5 folds)")
     state = read_state(path)
     assert state is not None
     # One more fit than folds, and the time that is needed only once.

@@ -127,7 +127,7 @@ class Summary:
         parts = [
             f"{counted(self.sentences, 'sentence')} in {documents}",
             ", ".join(f"{name} {self.labels[name]}" for name in self.names)
-            + f", none {self.none}"
+            + (f", none {self.none}" if self.none else "")
             + (f", unsure {self.unsure} ({self.unsure / self.labelled:.1%} of sentences)" if self.unsure else ""),
             "languages: "
             + (", ".join(f"{language} {count}" for language, count in self.languages.most_common()) or "–"),

@@ -18,6 +18,7 @@ from ..errors import DataError, MissingExtraError
 from ..metrics.bootstrap import RESAMPLES, Resamples
 from ..metrics.report import ScoreCI
 from ..metrics.scores import BoolArray, indicator, outcome_counts, outcomes, precision_recall_f1
+from ..metrics.slices import members
 from ..models.classifier import Classifier
 from ..models.predictor import CHUNK
 from .report import ALL, MIN_CASES, ActorErrors, NameEffect, Robustness, Stability
@@ -131,10 +132,10 @@ class _Comparison:
 
     def stability(self, test: str, pairs: Sequence[tuple[int, str]]) -> list[Stability]:
         """Compare changed texts (row, text) with their originals, for all languages together and for each language."""
-        members: dict[str, list[tuple[int, str]]] = {ALL: list(pairs)} if pairs else {}
-        for pair in sorted(pairs, key=lambda pair: self.sentences[pair[0]].language):
-            members.setdefault(self.sentences[pair[0]].language, []).append(pair)
-        return [cell for language, chosen in members.items() for cell in self._cells(test, language, chosen)]
+        groups = {ALL: list(pairs)} if pairs else {}
+        for language, places in members([self.sentences[row] for row, _ in pairs], "language"):
+            groups[language] = [pairs[i] for i in places]
+        return [cell for language, chosen in groups.items() for cell in self._cells(test, language, chosen)]
 
     def _cells(self, test: str, language: str, pairs: Sequence[tuple[int, str]]) -> list[Stability]:
         rows = [row for row, _ in pairs]

@@ -57,7 +57,10 @@ def plan_folds(
                 f"{quantity(each.of(folds) / 60)} minutes."
             )
             numbers[i], seconds[i] = fewer, each.of(fewer + 1)
-    shown = ", ".join(f"{one.name} {quantity(value / 60)}" for one, value in zip(candidates, seconds, strict=True))
+    shown = ", ".join(
+        f"{one.name} {quantity(value / 60)}" + (f" on {number} of {folds} folds" if number < folds else "")
+        for one, value, number in zip(candidates, seconds, numbers, strict=True)
+    )
     progress.say(
         f"comparing {len(candidates)} classifiers on {len(corpus)} rows from {len(corpus.documents)} documents takes about "
         f"{quantity(sum(seconds) / 60)} minutes ({shown})"

@@ -11,6 +11,7 @@ from ..data.codebook import Codebook
 from ..data.sentence import Sentence
 from ..errors import ExportError
 from ..metrics.scores import indicator, macro_f1, outcome_counts, precision_recall_f1
+from ..metrics.slices import members
 from ..metrics.spans import OUTPUTS, Sums, compare_acts
 from ..models.acts import ActOutputs
 from ..models.info import ActsParityRow, NewTextsParity, NewTextsRow, ParityReport, ParityRow
@@ -44,22 +45,21 @@ def check_parity(
     gold = indicator(sentences, codebook)
     decided_before = before.decisions
     after = predictor.predict(sentences, acts=before.acts is not None)
-    languages = np.array([s.language for s in sentences])
-    groups = {"all": np.ones(len(sentences), np.bool_)}
-    groups |= {name: one for name in sorted(set(languages)) if (one := languages == name).sum() >= MIN_SENTENCES}
+    groups = {"all": list(range(len(sentences)))}
+    groups |= {name: chosen for name, chosen in members(sentences, "language") if len(chosen) >= MIN_SENTENCES}
     rows = []
-    for group, members in groups.items():
-        f1_before = precision_recall_f1(outcome_counts(gold[members], decided_before[members]))[:, 2]
-        f1_after = precision_recall_f1(outcome_counts(gold[members], after.decisions[members]))[:, 2]
-        agreement = precision_recall_f1(outcome_counts(decided_before[members], after.decisions[members]))[:, 2]
-        difference = np.abs(before.probabilities[members] - after.probabilities[members]).mean(axis=0)
+    for group, chosen in groups.items():
+        f1_before = precision_recall_f1(outcome_counts(gold[chosen], decided_before[chosen]))[:, 2]
+        f1_after = precision_recall_f1(outcome_counts(gold[chosen], after.decisions[chosen]))[:, 2]
+        agreement = precision_recall_f1(outcome_counts(decided_before[chosen], after.decisions[chosen]))[:, 2]
+        difference = np.abs(before.probabilities[chosen] - after.probabilities[chosen]).mean(axis=0)
         for i, name in enumerate(codebook.names):
             rows.append(
                 ParityRow(
                     group=group,
                     label=name,
-                    n=int(members.sum()),
-                    gold=int(gold[members, i].sum()),
+                    n=len(chosen),
+                    gold=int(gold[chosen, i].sum()),
                     f1_checkpoint=rounded(f1_before[i], 4),
                     f1_export=rounded(f1_after[i], 4),
                     agreement=rounded(agreement[i], 4),
