@@ -85,7 +85,7 @@ class Trainer(transformers.Trainer):
         return loss
 
     def _save_checkpoint(self, *arguments: Any, **options: Any) -> None:
-        with disk_errors(Path(self.args.output_dir)):
+        with disk_errors(Path(str(self.args.output_dir))):
             super()._save_checkpoint(*arguments, **options)
 
     def compute_loss(
