@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from fakes import model_info
-from helpers import FILLERS, PATIENCE, tiny_rows
+from helpers import FILLERS, PATIENCE, ROUNDING, tiny_rows
 
 from communique import BundleError, DataError, Predictor, Sentence
 from communique.integrations.sklearn import StanceClassifier
@@ -28,11 +28,6 @@ from communique.models.predictions import Predictions
 from communique.models.predictor import LENGTH_STEP, _padded, default_model
 
 pytestmark = pytest.mark.slow
-
-#: Maximum difference between probabilities of the same text. On some processors, other texts in a batch change the last bits of a
-#: sum, which sometimes moves an 8-bit activation to the next value.
-ROUNDING = 0.02
-
 
 @pytest.fixture(scope="module")
 def predictor(tiny_bundle: Path) -> Predictor:
