@@ -29,6 +29,7 @@ from communique.models.predictor import LENGTH_STEP, _padded, default_model
 
 pytestmark = pytest.mark.slow
 
+
 @pytest.fixture(scope="module")
 def predictor(tiny_bundle: Path) -> Predictor:
     return Predictor(tiny_bundle, threads=2)
