@@ -20,6 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from usage import measured
 
+from communique.models.folder import read_info
+from communique.models.predictor import default_model
+
 SENTENCES = [
     f"{who} {what} {whom} in the {n} meeting of the {place} on the use of the river and the port."
     for n, place in (("first", "council"), ("second", "assembly"))
@@ -86,7 +89,8 @@ def main() -> None:
     results = [measure(n, arguments, distinct=options.distinct) for n in options.rows]
     for result in results:
         print(f"{result['rows']:>10,.0f} rows: {result['peak_mb']:,.0f} MB, {result['seconds']:,.0f} s")
-    found = {"options": arguments, "distinct": options.distinct, "results": results}
+    version = read_info(options.model or default_model()).version
+    found = {"version": version, "options": arguments, "distinct": options.distinct, "results": results}
     if options.out is not None:
         options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found))

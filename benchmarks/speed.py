@@ -264,6 +264,7 @@ def main() -> None:
     needed = int8_limit.operations_a_token() * parts["tokens_a_sentence"] * rates[OWN]
     result = {
         "benchmark": "speed",
+        "version": predictor.info.version,
         "data": data,
         "sentences": len(texts),
         "threads": threads,

@@ -112,25 +112,28 @@ def out_of_fold(parts: str) -> str:
 
 def overview() -> str:
     """Return the README's small table: quality, speed and size of the shipped bundle."""
-    report, rates, memory_use = _result("dev"), _result("speed"), _result("memory-distinct")["results"]
+    report, rates, memory_use = _result("dev"), _result("speed"), _result("memory-distinct")
     overall = next(group for group in report["groups"] if group["kind"] == "all")
     files = sum(path.stat().st_size for path in MODEL.iterdir())
-    longest = max(memory_use, key=lambda run: run["rows"])
+    longest = max(memory_use["results"], key=lambda run: run["rows"])
     stock = rates["against_pipeline_fp32"]
     rows = (
         (
-            "quality",
+            f"quality of version {report['version']}",
             f"macro-F1 {_value(overall['macro_f1'])} on {overall['n']} sentences from {overall['documents']} documents",
         ),
         (
-            "speed",
+            f"speed of version {rates['version']}",
             f"{number(rates['sentences_per_second']['communique'], 0)} sentences per second with {rates['threads']} threads: "
             f"{number(stock['ratio'], 1)} times as fast as the transformers pipeline",
         ),
         (
+            f"memory of version {memory_use['version']}",
+            f"{megabytes(longest['peak_mb'] * 1e6)} for {longest['rows']:,} different sentences",
+        ),
+        (
             "size",
-            f"{megabytes(files)} on disk, {megabytes(longest['peak_mb'] * 1e6)} of memory for {longest['rows']:,} "
-            "different sentences",
+            f"{megabytes(files)} on disk",
         ),
     )
     return table(("communique-small", ""), rows)
