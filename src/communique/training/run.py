@@ -22,7 +22,7 @@ from .soft_labels import TEACHERS, SoftLabels
 from .splits import DataSplits
 from .steps import locked_steps
 from .trainer import TransformerClassifier
-from .unlabelled import NOT_USED, Unlabelled, read_unlabelled
+from .unlabelled import read_unlabelled
 
 
 def train(
@@ -64,18 +64,15 @@ def train(
         for line in data.messages:
             progress.say(line)
         scored = data.validation + data.parity
-        unlabelled = read_unlabelled(recipe, data.train, scored) if recipe.teachers else Unlabelled()
-        if recipe.unlabelled:
-            progress.say(unlabelled.describe() if recipe.teachers else NOT_USED)
+        unlabelled = read_unlabelled(recipe, data.train, scored, progress=progress)
         soft = SoftLabels.open(recipe, codebook, unlabelled, scored, cache=steps / TEACHERS)
         classifier = TransformerClassifier(recipe, codebook, steps=steps, progress=progress, soft=soft)
         classifier.fit(data.train, data.validation)
         if distributed.rank() > 0:
             return out
-        thresholds = classifier.tuning_.thresholds
         score = score_tuning_rows(
             data.validation.sentences,
-            decide(classifier.predict_proba(data.validation.sentences), thresholds),
+            decide(classifier.predict_proba(data.validation.sentences), classifier.tuning_.thresholds),
             codebook,
             seed=recipe.seed,
             command=f"communique train {recipe.name}",
@@ -85,7 +82,7 @@ def train(
             codebook,
             data,
             texts=texts,
-            thresholds=None if thresholds is None else tuple(thresholds.tolist()),
+            thresholds=classifier.tuning_.plain_thresholds,
             training_seconds=round(classifier.seconds_, 1),
             precision=classifier.precision_,
             tuned_on=len(data.validation),
