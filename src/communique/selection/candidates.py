@@ -18,22 +18,18 @@ from ..data.codebook import Codebook
 from ..data.corpus import Corpus
 from ..data.sentence import Sentence
 from ..metrics.calibration import Tuning, to_logits
-from ..models.distillation import Distillation
 from ..models.info import ModelInfo, Score, git_commit
 from ..reporting.format import number
 from ..training.recipe import Recipe
-from ..training.saving import EMPTY, describe_checkpoint, fold_calibration, write_checkpoint
+from ..training.saving import TrainedNetwork, fold_calibration, write_checkpoint
 from ..training.soft_labels import SoftLabels
 from ..training.splits import DataSplits
 from .durations import Duration, timed_part
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
-    from ..models.act_heads import ActHeads
     from ..training.trainer import TransformerClassifier
-
-    Network = tuple[PreTrainedModel, PreTrainedTokenizerBase]
 
 #: Minimum number of rows for the transformer to be a candidate. With fewer rows, the result of fine-tuning is mostly chance.
 MIN_TRANSFORMER_ROWS = 200
@@ -230,9 +226,8 @@ class FrozenCandidate(Candidate):
     def write(self, target: Target) -> ModelInfo:
         """Write a checkpoint whose head is the logistic regression."""
         recipe = self.recipe.model_copy(update={"pooling": "mean", "freeze_embeddings": True})
-        network = self._classifier.network()
-        precision = self._classifier.precision_
-        return _write_checkpoint(self, target, recipe, network, seconds=self._seconds, precision=precision)
+        network = TrainedNetwork(*self._classifier.network(), self._seconds, self._classifier.precision_)
+        return _write_checkpoint(self, target, recipe, network)
 
 
 class TransformerCandidate(Candidate):
@@ -300,18 +295,7 @@ class TransformerCandidate(Candidate):
 
     def write(self, target: Target) -> ModelInfo:
         """Write a checkpoint."""
-        fitted = self._fitted
-        return _write_checkpoint(
-            self,
-            target,
-            self.recipe,
-            (fitted.model_, fitted.tokenizer_),
-            seconds=fitted.seconds_,
-            precision=fitted.precision_,
-            heads=fitted.heads_,
-            unlabelled=EMPTY if self.soft is None else self.soft.unlabelled.corpus,
-            distillation=fitted.distillation_,
-        )
+        return _write_checkpoint(self, target, self.recipe, self._fitted.network())
 
     def _train(self, recipe: Recipe, corpus: Corpus, steps: Path | None = None) -> TransformerClassifier:
         from ..training.trainer import TransformerClassifier
@@ -368,46 +352,20 @@ def candidates_for(
     return found
 
 
-def _write_checkpoint(
-    candidate: Candidate,
-    target: Target,
-    recipe: Recipe,
-    network: Network,
-    *,
-    seconds: float,
-    precision: str,
-    heads: ActHeads | None = None,
-    unlabelled: Corpus = EMPTY,
-    distillation: Distillation | None = None,
-) -> ModelInfo:
-    model, tokenizer = network
-    tuning, data = target.tuning, target.data
-    fold_calibration(model, tuning)
-    info = describe_checkpoint(
+def _write_checkpoint(candidate: Candidate, target: Target, recipe: Recipe, network: TrainedNetwork) -> ModelInfo:
+    fold_calibration(network.model, target.tuning)
+    return write_checkpoint(
+        target.out,
+        network,
         recipe,
         candidate.codebook,
-        data,
+        target.data,
+        target.tuning,
         texts=target.texts,
-        unlabelled=unlabelled,
-        distillation=distillation,
+        out_of_fold=target.out_of_fold,
+        overwrite=target.overwrite,
         classifier=candidate.kind,
-        thresholds=tuning.plain_thresholds,
-        tuned_on=tuning.rows,
-        tuned_by=tuning.by,
-        training_seconds=round(seconds, 1),
-        precision=precision,
         scores=(target.score,),
         warnings=target.warnings,
         commit=git_commit(),
-    )
-    return write_checkpoint(
-        target.out,
-        model,
-        tokenizer,
-        info,
-        candidate.codebook,
-        data,
-        heads=heads,
-        out_of_fold=target.out_of_fold,
-        overwrite=target.overwrite,
     )

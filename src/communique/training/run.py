@@ -17,7 +17,7 @@ from ..reporting.progress import ProgressReporter
 from . import distributed
 from .backbones import check_max_tokens
 from .recipe import Recipe
-from .saving import describe_checkpoint, write_checkpoint
+from .saving import write_checkpoint
 from .soft_labels import TEACHERS, SoftLabels
 from .splits import DataSplits
 from .steps import locked_steps
@@ -77,30 +77,18 @@ def train(
             seed=recipe.seed,
             command=f"communique train {recipe.name}",
         )
-        info = describe_checkpoint(
+        write_checkpoint(
+            out,
+            classifier.network(),
             recipe,
             codebook,
             data,
+            classifier.tuning_,
             texts=texts,
-            thresholds=classifier.tuning_.plain_thresholds,
-            training_seconds=round(classifier.seconds_, 1),
-            precision=classifier.precision_,
-            tuned_on=len(data.validation),
+            overwrite=overwrite,
             scores=(score,),
             warnings=find_warnings(classifier, data, codebook),
             commit=commit,
-            unlabelled=unlabelled.corpus,
-            distillation=classifier.distillation_,
-        )
-        write_checkpoint(
-            out,
-            classifier.model_,
-            classifier.tokenizer_,
-            info,
-            codebook,
-            data,
-            heads=classifier.heads_,
-            overwrite=overwrite,
         )
         shutil.rmtree(steps, ignore_errors=True)
         return out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from ..data.corpus import Corpus
 from ..errors import RecipeError
 from ..io.atomic import new_folder
 from ..metrics.calibration import Tuning
+from ..models.distillation import Distillation
 from ..models.folder import finish
 from ..models.info import INFO, OUT_OF_FOLD, ModelInfo, TrainingData
 from ..models.limits import Limits, UsualLength
@@ -27,26 +29,62 @@ if TYPE_CHECKING:
 EMPTY = Corpus(())
 
 
-def describe_checkpoint(
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A trained classifier, and how it was trained.
+
+    Attributes:
+        model: A standard sequence classifier. Temperature and biases are part of its last layer.
+        tokenizer: Its tokenizer.
+        seconds: Duration of the training.
+        precision: Number format of the matrix products in training.
+        heads: The auxiliary heads, if any.
+        unlabelled: Sentences without labels from which it learned.
+        distillation: What teachers labelled for its training, if it had any.
+    """
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    seconds: float
+    precision: str
+    heads: ActHeads | None = None
+    unlabelled: Corpus = EMPTY
+    distillation: Distillation | None = None
+
+
+def write_checkpoint(
+    out: Path,
+    network: TrainedNetwork,
     recipe: Recipe,
     codebook: Codebook,
     data: DataSplits,
+    tuning: Tuning,
     *,
     texts: str | Path | None,
-    unlabelled: Corpus = EMPTY,
-    **measured: Any,
+    out_of_fold: Mapping[str, Sequence[str]] | None = None,
+    overwrite: bool = False,
+    **fields: Any,
 ) -> ModelInfo:
-    """Build the description of a checkpoint from its recipe, codebook, data and measured values.
+    """Write a checkpoint folder and return its description, with the hashes of its files.
 
     Args:
+        out: The folder. It must not exist, unless `overwrite` is set.
+        network: The classifier.
         recipe: The recipe.
         codebook: The codebook.
         data: The training rows and the held-out rows.
+        tuning: Its temperature, biases and thresholds. Only the thresholds are recorded; the rest is part of the weights.
         texts: The file or folder with the texts of stand-off labels.
-        unlabelled: Sentences without labels from which the model learned. Default: there are none.
-        measured: The other fields of `ModelInfo`, such as `thresholds` and `training_seconds`.
+        out_of_fold: Labels by id of the training row, each predicted by a model of a cross-validation that was not trained on its
+            document. The export measures losses on them.
+        overwrite: Whether to replace an existing folder.
+        fields: The other fields of `ModelInfo`, such as `scores` and `warnings`.
     """
-    return ModelInfo.create(
+    from ..models.checkpoint import token_lengths
+
+    lengths = token_lengths(network.tokenizer, [s.text for s in data.train])
+    others = data.validation + data.parity + network.unlabelled
+    info = ModelInfo.create(
         codebook,
         packages=("torch", "transformers", "tokenizers"),
         kind="checkpoint",
@@ -55,52 +93,26 @@ def describe_checkpoint(
         description=recipe.description,
         notes=recipe.notes,
         license=recipe.license,
-        # Temperature and biases are already part of the weights.
         temperature=1.0,
+        thresholds=tuning.plain_thresholds,
+        tuned_on=tuning.rows,
+        tuned_by=tuning.by,
         max_tokens=recipe.max_tokens,
         recipe=recipe.model_dump(mode="json", exclude={"notes"}),
         texts=None if texts is None else str(Path(texts).resolve()),
-        training=TrainingData.from_corpora(data.train, data.validation + data.parity + unlabelled, codebook),
-        **measured,
+        training=TrainingData.from_corpora(data.train, others, codebook),
+        training_seconds=round(network.seconds, 1),
+        precision=network.precision,
+        distillation=network.distillation,
+        acts=None if network.heads is None else network.heads.info,
+        limits=Limits(length=UsualLength.of(lengths)),
+        **fields,
     )
-
-
-def write_checkpoint(
-    out: Path,
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    info: ModelInfo,
-    codebook: Codebook,
-    data: DataSplits,
-    *,
-    heads: ActHeads | None = None,
-    out_of_fold: Mapping[str, Sequence[str]] | None = None,
-    overwrite: bool = False,
-) -> ModelInfo:
-    """Write a checkpoint folder and return its description, with the hashes of its files.
-
-    Args:
-        out: The folder. It must not exist, unless `overwrite` is set.
-        model: A standard sequence classifier.
-        tokenizer: Its tokenizer.
-        info: The description from `describe_checkpoint`.
-        codebook: The codebook.
-        data: The training rows and the held-out rows.
-        heads: The auxiliary heads, if any.
-        out_of_fold: Labels by id of the training row, each predicted by a model of a cross-validation that was not trained on its
-            document. The export measures losses on them.
-        overwrite: Whether to replace an existing folder.
-    """
-    from ..models.checkpoint import token_lengths
-
-    lengths = token_lengths(tokenizer, [s.text for s in data.train])
-    limits = Limits(length=UsualLength.of(lengths))
-    info = info.model_copy(update={"acts": None if heads is None else heads.info, "limits": limits})
     with new_folder(out, replace=overwrite, marker=INFO) as folder:
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-        if heads is not None:
-            heads.save(folder)
+        network.model.save_pretrained(folder)
+        network.tokenizer.save_pretrained(folder)
+        if network.heads is not None:
+            network.heads.save(folder)
         if out_of_fold is not None:
             (folder / OUT_OF_FOLD).write_text(
                 json.dumps(dict(out_of_fold), ensure_ascii=False) + "\n", encoding="utf-8"

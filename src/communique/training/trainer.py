@@ -40,7 +40,7 @@ from .loop import Trainer, diverged
 from .partial_embeddings import used_embeddings
 from .precision import precision_of_run
 from .recipe import Recipe
-from .saving import fold_calibration
+from .saving import EMPTY, TrainedNetwork, fold_calibration
 from .soft_labels import SoftLabels
 from .soup import Soup
 from .steps import check_run, record_run, settings_without_paths
@@ -263,6 +263,18 @@ class TransformerClassifier:
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
         """Compute probabilities (n, k), with columns in the codebook's order."""
         return probabilities(self.predict_logits(sentences), multilabel=self.codebook.multilabel)
+
+    def network(self) -> TrainedNetwork:
+        """Return the trained network, which `training.saving` writes."""
+        return TrainedNetwork(
+            self.model_,
+            self.tokenizer_,
+            self.seconds_,
+            self.precision_,
+            heads=self.heads_,
+            unlabelled=EMPTY if self.soft is None else self.soft.unlabelled.corpus,
+            distillation=self.distillation_,
+        )
 
     def _tune(self, validation: Corpus) -> None:
         logits, gold = self.predict_logits(validation.sentences), indicator(validation.sentences, self.codebook)
