@@ -134,10 +134,19 @@ def timed(function: Callable[[Sequence[str]], Any], texts: Sequence[str]) -> Cal
 
 def write_checkpoint(predictor: Predictor, folder: Path) -> None:
     """Write the network of a bundle as a standard checkpoint with 32-bit weights."""
+    import torch
+
+    from communique.models.info import IR
+    from communique.models.openvino import import_quietly
     from communique.training.backbones import load_backbone
+    from communique.training.dequantize import read_weights
 
     bundle, max_tokens = str(predictor.folder), predictor.info.max_tokens
-    model, tokenizer = load_backbone(bundle, predictor.codebook, max_tokens=max_tokens, new_head=False)
+    model, tokenizer = load_backbone(bundle, predictor.codebook, max_tokens=max_tokens)
+    # The head of a backbone is new, so that of the bundle is read separately.
+    weights = read_weights(import_quietly("openvino").Core().read_model(predictor.folder / IR))
+    head = {name: torch.from_numpy(array) for name, array in weights.items() if name.startswith("classifier.")}
+    model.load_state_dict(head, strict=False)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 

@@ -31,20 +31,17 @@ _REMEDY = (
 )
 
 
-def load_backbone(
-    name: str, codebook: Codebook, *, max_tokens: int, new_head: bool = True
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Build a classifier over a pre-trained encoder.
+def load_backbone(name: str, codebook: Codebook, *, max_tokens: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Build a classifier with a new head over a pre-trained encoder.
 
     Args:
         name: `e5-small`, a folder (a checkpoint or bundle of communique, or a model of transformers) or a hub name. Only a
             hub name makes a network connection.
         codebook: The codebook. Its labels, in order, are the outputs of the head.
         max_tokens: Maximum input length in tokens, which becomes the tokenizer's `model_max_length`.
-        new_head: Whether the head is new. Otherwise, the folder is a model of communique with this codebook, whose head is kept.
 
     Returns:
-        A standard `AutoModelForSequenceClassification` model and its tokenizer. The weights of a new head are drawn with torch's
+        A standard `AutoModelForSequenceClassification` model and its tokenizer. The weights of the head are drawn with torch's
         global random generator, so set its seed first.
 
     Raises:
@@ -63,7 +60,7 @@ def load_backbone(
         _refuse_longer(name, max_tokens, source.positions)
         return e5_classifier(source, settings), e5_tokenizer(source, max_tokens)
     if (Path(name) / INFO).is_file():
-        model, tokenizer = _load_ours(name, settings, max_tokens, new_head)
+        model, tokenizer = _load_ours(name, settings, max_tokens)
     else:
         model, tokenizer = _load_stock(name, settings, max_tokens)
     _refuse_longer(name, max_tokens, _positions(model))
@@ -174,10 +171,8 @@ def _check_complete(name: str, model: Any, tokenizer: Any, found: Mapping[str, A
         )
 
 
-def _load_ours(
-    name: str, settings: dict[str, Any], max_tokens: int, new_head: bool
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Load the encoder of a checkpoint or bundle of communique, and initialise a new head if it is to be new."""
+def _load_ours(name: str, settings: dict[str, Any], max_tokens: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load the encoder of a checkpoint or bundle of communique, and initialise a new head."""
     from ..models.act_heads import classification_head, draw_weights
 
     folder = Path(name)
@@ -187,10 +182,9 @@ def _load_ours(
         raise RecipeError(f"backbone {name!r} is a baseline, which has no encoder. Name a checkpoint or a bundle")
     if info.kind == "bundle":
         tokenizer = _bundle_tokenizer(folder, max_tokens)
-        return bundle_classifier(folder, settings, int(tokenizer.pad_token_id), new_head), tokenizer
+        return bundle_classifier(folder, settings, int(tokenizer.pad_token_id)), tokenizer
     model, tokenizer = _load_stock(name, settings, max_tokens)
-    if new_head:
-        draw_weights(classification_head(model))
+    draw_weights(classification_head(model))
     return model, tokenizer
 
 

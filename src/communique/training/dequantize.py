@@ -96,14 +96,13 @@ def _unpacked(data: NDArray[Any], kind: str, shape: tuple[int, ...]) -> NDArray[
     return (((numbers + 8) & 15) - 8 if kind == "i4" else numbers).reshape(shape)
 
 
-def bundle_classifier(folder: Path, settings: dict[str, Any], padding: int, new_head: bool) -> PreTrainedModel:
-    """Build a classifier over the encoder of a bundle.
+def bundle_classifier(folder: Path, settings: dict[str, Any], padding: int) -> PreTrainedModel:
+    """Build a classifier with a new head over the encoder of a bundle.
 
     Args:
         folder: The bundle's folder.
         settings: Additional settings of the configuration, such as the number of labels.
         padding: The id of the padding token.
-        new_head: Whether the head is new. Otherwise, it is that of the bundle.
 
     Raises:
         RecipeError: The network is not an export of a BERT model.
@@ -127,8 +126,7 @@ def bundle_classifier(folder: Path, settings: dict[str, Any], padding: int, new_
             **settings,
         )
         model = BertForSequenceClassification(config)
-        if new_head:
-            state |= {name: weights for name, weights in model.state_dict().items() if name.startswith("classifier.")}
+        state |= {name: weights for name, weights in model.state_dict().items() if name.startswith("classifier.")}
         model.load_state_dict(state)
     except (KeyError, RuntimeError, ValueError) as error:
         raise RecipeError(
