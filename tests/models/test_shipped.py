@@ -90,8 +90,16 @@ def test_probabilities_of_the_seeds_match_the_recorded_ones(predictor: Predictor
     np.testing.assert_allclose(found, expected, atol=0.2)
 
 
-def test_the_card_contains_the_notes_of_the_recipe() -> None:
-    assert read_info(MODEL).notes == Recipe.load(RECIPE).notes
+def test_the_card_contains_the_description_and_the_notes_of_the_recipe() -> None:
+    info, recipe = read_info(MODEL), Recipe.load(RECIPE)
+    assert (info.description, info.notes) == (recipe.description, recipe.notes)
+
+
+def test_the_description_has_the_numbers_of_languages_of_the_data() -> None:
+    rows = [json.loads(line) for line in (ROOT / "data/reference/dev.jsonl").read_text().splitlines()]
+    trained, tested = set(read_info(MODEL).training.by_language), {row["language"] for row in rows}
+    assert tested <= trained
+    assert f"{len(trained)} languages, and tested on {len(tested)} of these" in read_info(MODEL).description
 
 
 @pytest.mark.slow

@@ -87,7 +87,8 @@ class Recipe(BaseModel):
 
     augment: bool = Field(
         False,
-        description="whether to add training copies with other actors, letter case, speaker tags, quotation marks or final marks",
+        description="whether to add training copies with another actor, lower case, a speaker tag, other quotation marks or no "
+        "final mark",
     )
     augment_share: float = Field(0.5, gt=0, le=1, description="proportion of the training rows that get a copy")
 
