@@ -7,7 +7,8 @@ from helpers import CODEBOOK, facts, has_facts
 
 from communique import Codebook, RecipeError, Sentence
 from communique.data.acts import Act
-from communique.models.act_heads import MASKED, NO_SPAN
+from communique.models.act_heads import MASKED
+from communique.models.acts import NO_SPAN
 from communique.models.info import ActsInfo
 from communique.training.act_targets import act_targets, check_acts
 

@@ -25,11 +25,11 @@ from .shard import PARAGRAPH, Shard
 #: reproducible.
 DIGITS = 6
 
-#: Decimal digits of an out-of-domain score. Several hundred sentences define its percentiles.
+#: Decimal digits of an out-of-domain score. At most a few thousand sentences define its percentiles.
 SCORE_DIGITS = 4
 
-#: Largest number of characters that a model receives of a text. Even 512 tokens, the maximum of the longest models, end before
-#: this limit, and a tokenizer would need gigabytes of memory for a line of 50 MB.
+#: Largest number of characters that a model receives of a text. 512 tokens, the maximum of most encoders, end before this limit.
+#: Without it, a tokenizer would need gigabytes of memory for a line of 50 MB.
 SEEN = 20_000
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from ..data.units import MANY_CHARACTERS
 from ..models.info import ModelInfo
 from ..models.limits import FAR, RARE, Group, Limits
@@ -42,7 +44,7 @@ def limit_lines(summary: Summary, info: ModelInfo) -> list[str]:
 
 
 def _languages(summary: Summary, info: ModelInfo, limits: Limits) -> list[str]:
-    trained = {_primary(code): 0 for code in info.training.by_language if code != UNDETERMINED}
+    trained: Counter[str] = Counter()
     for code, n in info.training.by_language.items():
         if code != UNDETERMINED:
             trained[_primary(code)] += n
@@ -53,7 +55,7 @@ def _languages(summary: Summary, info: ModelInfo, limits: Limits) -> list[str]:
     unfamiliar = {
         code: n
         for code, n in summary.languages.most_common()
-        if code != UNDETERMINED and n >= least and trained.get(_primary(code), 0) < RARE
+        if code != UNDETERMINED and n >= least and trained[_primary(code)] < RARE
     }
     lines = []
     for absent in (True, False):
@@ -74,7 +76,7 @@ def _languages(summary: Summary, info: ModelInfo, limits: Limits) -> list[str]:
 
 
 def _primary(code: str) -> str:
-    """Return the primary language. Bokmål counts as Norwegian, because the identification of languages does not tell them apart."""
+    """Return the primary language. Bokmål counts as Norwegian, because language identification does not distinguish them."""
     language = primary(code)
     return "no" if language == "nb" else language
 

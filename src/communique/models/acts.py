@@ -23,8 +23,8 @@ from .info import ActsInfo
 OUTSIDE, BEGIN, INSIDE = range(3)
 N_TAGS = 3
 
-#: Marks a missing span in arrays of offsets.
-NULL = -1
+#: Marks, in arrays of positions, that a sentence does not name the holder or the target.
+NO_SPAN = -1
 
 #: Names of Unicode characters of scripts without spaces between words, and of Korean, whose particles are attached to nouns. The
 #: words of a span can end inside such a run of letters.
@@ -62,7 +62,7 @@ class ActOutputs:
         found = self.info.kinds.get(name)
         kind = found[int(self.kinds[name][row].argmax())] if found else None
         spans = ((int(start), int(end)) for start, end in self.spans[row, label])
-        holder, target = (None if span[0] == NULL else span for span in spans)
+        holder, target = (None if span[0] == NO_SPAN else span for span in spans)
         return Act(kind, holder, target)
 
 
@@ -164,7 +164,7 @@ def best_spans(scores: NDArray[np.floating], words: Sequence[NDArray[np.int64]])
     last = value.argmax(axis=1)
     chosen = np.take_along_axis(first, last[:, None], axis=1)[:, 0]
     found = np.take_along_axis(value, last[:, None], axis=1)[:, 0] > 0
-    return np.where(found[..., None], np.stack([chosen, last + 1], axis=-1), NULL)
+    return np.where(found[..., None], np.stack([chosen, last + 1], axis=-1), NO_SPAN)
 
 
 def character_spans(text: str, words: NDArray[np.int64], spans: NDArray[np.int64]) -> NDArray[np.int32]:
@@ -178,10 +178,10 @@ def character_spans(text: str, words: NDArray[np.int64], spans: NDArray[np.int64
     Returns:
         Start and end of each span (k x roles, 2), or -1 twice.
     """
-    found = np.full(spans.shape, NULL, np.int32)
+    found = np.full(spans.shape, NO_SPAN, np.int32)
     read = for_model(text)
     for i, (first, after) in enumerate(spans.tolist()):
-        if first != NULL:
+        if first != NO_SPAN:
             span = whole_words(read, (int(words[first, 0]), int(words[after - 1, 1])))
             found[i] = span_from_model(text, span)
     return found

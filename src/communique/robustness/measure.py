@@ -106,6 +106,7 @@ class _Answers:
         k = len(model.codebook.names)
         self._decisions = np.zeros((len(distinct), k), np.bool_)
         self._probabilities = np.zeros((len(distinct), k), np.float32)
+        # Parts are small enough to report progress often, and large enough to sort texts by length.
         step = CHUNK // 32
         for start in range(0, len(distinct), step):
             part = slice(start, start + step)

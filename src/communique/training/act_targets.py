@@ -12,8 +12,8 @@ from ..data.acts import ROLES, Act
 from ..data.codebook import Codebook
 from ..data.sentence import Sentence
 from ..errors import RecipeError
-from ..models.act_heads import MASKED, NO_SPAN
-from ..models.acts import token_span, token_words
+from ..models.act_heads import MASKED
+from ..models.acts import NO_SPAN, token_span, token_words
 from ..models.info import ActsInfo
 from ..text.cleaning import span_for_model
 

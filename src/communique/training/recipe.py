@@ -29,7 +29,6 @@ _GROUPS = (
     ("soup",),
 )
 
-
 #: Fields that only describe the model. They do not affect its weights.
 DESCRIPTIVE = ("name", "version", "description", "license", "notes")
 

@@ -44,7 +44,7 @@ class Teacher(Protocol):
         Args:
             corpus: The rows that train the student.
             unlabelled: Sentences without labels.
-            cache: A folder in which probabilities are stored, so that a resumed run does not compute them again. Default: they are
+            cache: A folder in which probabilities are stored, so that a resumed run does not compute them again. None: they are
                 not stored.
         """
         ...
@@ -92,7 +92,7 @@ class ModelTeacher:
     def probabilities(
         self, corpus: Corpus, unlabelled: Corpus, cache: Path | None
     ) -> tuple[Probabilities, list[Probabilities]]:
-        """Return only probabilities of unlabelled rows, because the model may have learned labelled ones by heart."""
+        """Return only probabilities of unlabelled rows, because the model may have memorised the labelled ones."""
         k = len(self.codebook.names)
         none = np.full((len(corpus), k), np.nan, np.float32)
         digest = hashlib.sha256("\n".join((self.info.sha256, *(s.sha256 for s in unlabelled))).encode()).hexdigest()
