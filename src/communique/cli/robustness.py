@@ -154,7 +154,7 @@ def robustness(
             draws=draws,
             seed=seed,
             seen=lambda s: s.id in seen,
-            progress=lambda done, total: progress.update(done, total, "labelling"),
+            progress=progress,
         )
     show(result.to_markdown())
     info = opened.info

@@ -26,7 +26,7 @@ FloatArray = NDArray[np.floating]
 #: Maximum number of principal components, and minimum number of training sentences for each of them.
 DIMENSIONS, PER_DIMENSION = 64, 5
 
-#: Proportions for which the distance of held-out sentences is stored.
+#: Proportions of the sentences that define the scores (see `DomainInfo`) for which a distance is stored.
 LEVELS = np.linspace(0, 1, 101)
 
 
@@ -39,7 +39,7 @@ class Domain:
         components: Principal components (d, w).
         variances: Variance along each component (d,).
         noise: Mean variance along all other directions, (1,).
-        quantiles: Distances of held-out sentences at `LEVELS`. Empty if they are not known yet.
+        quantiles: Distances of the sentences that define the scores, at `LEVELS`. Empty if they are not known yet.
     """
 
     mean: FloatArray
@@ -75,11 +75,11 @@ class Domain:
         return np.asarray((inside / self.variances).sum(axis=1) + outside / self.noise)
 
     def calibrate(self, distances: FloatArray) -> Self:
-        """Return the description with the distances (n,) of held-out sentences, which define the scores."""
+        """Return the description with the distances (n,) of the sentences that define the scores."""
         return replace(self, quantiles=np.quantile(distances, LEVELS))
 
     def scores(self, vectors: FloatArray) -> NDArray[np.float32]:
-        """Return the out-of-domain scores (n,) of vectors (n, w): the proportion of held-out sentences that are closer."""
+        """Return the out-of-domain scores (n,) of vectors (n, w): what proportion of the sentences that define them is closer."""
         return np.interp(self.distances(vectors), self.quantiles, LEVELS).astype(np.float32)
 
     def save(self, folder: Path) -> None:

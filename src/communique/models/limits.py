@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 #: A language with fewer training sentences is rare.
 RARE = 100
 
-#: Out-of-domain score above which a sentence is far from the training sentences. By definition, 1 % of held-out sentences are.
+#: Out-of-domain score above which a sentence is far from the training sentences. By definition, 1 % of the sentences that define
+#: the scores are.
 FAR = 0.99
 
 #: Proportion of the sentences on which losses are measured: the farthest, the shortest and the longest ones. The limits of the

@@ -24,9 +24,10 @@ class Predictions:
     labelled. `acts` contains kinds, holders and targets if they were asked for (see `ActOutputs`). `unsure` (n,) marks texts about
     which the model is not sure enough, if it may abstain (see `abstain`).
 
-    `out_of_domain` (n,) says how unusual each text is for the model: the proportion, from 0 to 1, of held-out sentences that are
-    closer to the training sentences. `unusual_length` (n,) is -1 for texts that are shorter than 99 % of the training sentences, 1
-    for texts that are longer, and 0 for all others. Both are None if the model folder does not say what is usual.
+    `out_of_domain` (n,) says how unusual each text is for the model: the proportion, from 0 to 1, of the sentences that define the
+    scores (see `models.limits.DomainInfo`) that are closer to the training sentences. `unusual_length` (n,) is -1 for texts that
+    are shorter than 99 % of the training sentences, 1 for texts that are longer, and 0 for all others. Both are None if the model
+    folder does not say what is usual.
     """
 
     names: tuple[str, ...]

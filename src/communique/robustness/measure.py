@@ -21,14 +21,13 @@ from ..metrics.scores import BoolArray, indicator, outcome_counts, outcomes, pre
 from ..metrics.slices import members
 from ..models.classifier import Classifier
 from ..models.predictor import CHUNK
+from ..reporting.progress import ProgressReporter
 from .report import ALL, MIN_CASES, ActorErrors, NameEffect, Robustness, Stability
 from .surface import PERTURBATIONS
 
 #: Name of the test that swaps actors, and the names of all tests.
 ACTOR_SWAP = "actor swap"
 TESTS = (ACTOR_SWAP, *PERTURBATIONS)
-
-Progress = Callable[[int, int], None]
 
 
 def measure(
@@ -41,7 +40,7 @@ def measure(
     seed: int = 0,
     resamples: int = RESAMPLES,
     seen: Callable[[Sentence], bool] = lambda sentence: False,
-    progress: Progress = lambda done, total: None,
+    progress: ProgressReporter | None = None,
 ) -> Robustness:
     """Measure how many decisions stay the same when actors are swapped or the surface changes, and error rates by actor.
 
@@ -54,7 +53,7 @@ def measure(
         seed: Seed of the draws and of the bootstrap.
         resamples: Number of bootstrap resamples.
         seen: Function that returns whether the model was trained on a sentence. Such sentences are left out of the error rates.
-        progress: Function that is called with the number of texts labelled so far, and the total number.
+        progress: Reports how many texts are labelled. Default: silent.
 
     Raises:
         DataError: The corpus is empty.
@@ -75,7 +74,7 @@ def measure(
         changed[test] = [(row, text) for row, text in candidates if text != sentences[row].text]
     labelled = [s for s in sentences if s.labels is not None and not seen(s)]
     texts = [text for pairs in changed.values() for row, new in pairs for text in (sentences[row].text, new)]
-    answers = _Answers(model, [*texts, *(s.text for s in labelled)], progress)
+    answers = _Answers(model, [*texts, *(s.text for s in labelled)], progress or ProgressReporter.silent())
     comparison = _Comparison(sentences, model.codebook.names, answers, seed, resamples)
     stability = tuple(cell for test, pairs in changed.items() for cell in comparison.stability(test, pairs))
     usual, names, rare_names = _name_effects(sentences, swaps, answers, model.codebook.names)
@@ -99,9 +98,9 @@ def measure(
 class _Answers:
     """The predictions of the model for all texts. A text that occurs several times is labelled once."""
 
-    def __init__(self, model: Classifier, texts: Sequence[str], progress: Progress) -> None:
+    def __init__(self, model: Classifier, texts: Sequence[str], progress: ProgressReporter) -> None:
         distinct = list(dict.fromkeys(texts))
-        progress(0, len(distinct))
+        progress.update(0, len(distinct), "labelling")
         self._row = {text: i for i, text in enumerate(distinct)}
         k = len(model.codebook.names)
         self._decisions = np.zeros((len(distinct), k), np.bool_)
@@ -112,7 +111,7 @@ class _Answers:
             part = slice(start, start + step)
             found = model.predict(distinct[part])
             self._decisions[part], self._probabilities[part] = found.decisions, found.probabilities
-            progress(min(start + step, len(distinct)), len(distinct))
+            progress.update(min(start + step, len(distinct)), len(distinct), "labelling")
 
     def decisions(self, texts: Sequence[str]) -> BoolArray:
         """Return decisions (n, k)."""

@@ -1,6 +1,6 @@
 """Convert the network of a bundle back into a standard `BertModel` with 32-bit weights, from which training can start.
 
-NNCF stores each matrix as 8-bit or 4-bit numbers with scales. If SmoothQuant moved part of the activations' range into a matrix,
+NNCF stores most matrices as 8-bit or 4-bit numbers with scales. If SmoothQuant moved part of the activations' range into a matrix,
 the network first multiplies the input of the matrix by constants; this module multiplies them into the matrix instead. The result
 differs from the original network only by rounding.
 """

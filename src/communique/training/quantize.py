@@ -139,7 +139,7 @@ def quantize(
     activations: bool = True,
     heads: ActHeads | None = None,
 ) -> Any:
-    """Convert a torch classifier to OpenVINO with 8-bit weights and activations.
+    """Convert a torch classifier to OpenVINO with 8-bit weights and activations, except in parts of the attention (see `VALUES`).
 
     Args:
         model: A standard sequence classifier in evaluation mode.
