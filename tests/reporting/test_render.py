@@ -71,6 +71,24 @@ def test_the_card_says_what_is_usual_and_how_much_is_lost_on_the_rest() -> None:
     assert "Of the training sentences" not in render_card(INFO.model_copy(update={"limits": None}))
 
 
+@pytest.mark.parametrize(
+    ("kind", "tuned_by", "in_weights"),
+    [
+        ("checkpoint", "validation", True),
+        ("checkpoint", "out-of-fold", True),
+        ("bundle", "out-of-fold", True),
+        ("bundle", "validation", False),
+        ("baseline", "out-of-fold", False),
+    ],
+)
+def test_the_card_says_where_the_calibration_is(kind: str, tuned_by: str, in_weights: bool) -> None:
+    recipe = INFO.recipe | {"baseline": "tfidf-logreg"}
+    card = render_card(INFO.model_copy(update={"kind": kind, "tuned_by": tuned_by, "recipe": recipe, "bias": None}))
+    assert ("The temperature and the biases are part of the weights." in card) == in_weights
+    assert ("The logits are divided by the temperature 1.000." in card) != in_weights
+    assert ("thresholds, the temperature and the biases were tuned" in card) == in_weights
+
+
 def test_names_cannot_break_the_tables_of_a_model_card() -> None:
     assert INFO.parity is not None
     row = INFO.parity.rows[0].model_copy(update={"group": NASTY, "label": NASTY})

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 
-from ..errors import MissingExtraError
+from ..errors import require_extra
 from ..text.edits import Edit, apply_edits
 from ..text.language import UNDETERMINED
 from ..text.language_codes import primary
@@ -194,10 +194,7 @@ def home(language: str) -> str | None:
 
 
 def _require_babel() -> None:
-    try:
-        import babel  # noqa: F401
-    except ModuleNotFoundError:
-        raise MissingExtraError("babel", "analysis", "finding the names of countries") from None
+    require_extra("babel", "finding the names of countries", extra="analysis")
 
 
 def english_name(code: str) -> str:

@@ -257,11 +257,13 @@ class ModelInfo(_Model):
     codebook_sha256: str
     thresholds: tuple[Probability, ...] | None = Field(description="one per label; None if exactly one label applies")
     temperature: float = Field(
-        ge=0.001, le=1000, description="divisor of the logits; 1 in a checkpoint, where it is part of the weights"
+        ge=0.001,
+        le=1000,
+        description="divisor of the logits; 1 if it is part of the weights (see `has_calibrated_weights`)",
     )
     bias: tuple[float, ...] | None = Field(
         None,
-        description="one per label, added to the divided logits; None if all are 0 or, in a checkpoint, part of the weights",
+        description="one per label, added to the divided logits; None if all are 0 or part of the weights",
     )
     max_tokens: int = Field(ge=0, le=MAX_TOKENS, description="longest input in tokens; 0 if texts are never truncated")
     recipe: dict[str, Any] = Field(description="training settings; in a checkpoint with absolute paths, for the export")
@@ -363,6 +365,11 @@ class ModelInfo(_Model):
     def held_out(self) -> bool:
         """Whether rows of other documents were held out. Otherwise, all rows trained the model, also those of the parity check."""
         return self.tuned_by == "validation"
+
+    @property
+    def has_calibrated_weights(self) -> bool:
+        """Whether temperature and biases are part of the weights. An export is tuned again only if rows were held out."""
+        return self.kind == "checkpoint" or (self.kind == "bundle" and not self.held_out)
 
     @property
     def domain(self) -> DomainInfo | None:

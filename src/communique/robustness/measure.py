@@ -14,7 +14,7 @@ from ..actors.swaps import Swap, plan_swaps
 from ..data.codes import factorize
 from ..data.corpus import Corpus
 from ..data.sentence import Sentence
-from ..errors import DataError, MissingExtraError
+from ..errors import DataError, require_extra
 from ..metrics.bootstrap import RESAMPLES, Resamples
 from ..metrics.report import ScoreCI
 from ..metrics.scores import BoolArray, indicator, outcome_counts, outcomes, precision_recall_f1
@@ -59,10 +59,8 @@ def measure(
         DataError: The corpus is empty.
         MissingExtraError: Babel or SciPy is not installed.
     """
-    try:
-        import scipy  # noqa: F401  # Checked before the model labels thousands of texts.
-    except ModuleNotFoundError:
-        raise MissingExtraError("scipy", "analysis", "measuring robustness") from None
+    # This is checked before the model labels thousands of texts.
+    require_extra("scipy", "measuring robustness", extra="analysis")
     sentences = corpus.sentences
     if not sentences:
         raise DataError(f"{data}: no sentence is left to measure. Use a corpus that contains sentences")
