@@ -157,7 +157,7 @@ def quantize(
     ov, nncf = import_quietly("openvino"), import_quietly("nncf")
     example = {name: torch.from_numpy(array) for name, array in samples[0].items()}
     features = heads is not None or _has_features(model, example)
-    converted = ov.convert_model(
+    network = ov.convert_model(
         _traceable(model, example, features=features),
         example_input=example,
         input=[
@@ -165,53 +165,62 @@ def quantize(
             ("attention_mask", ov.PartialShape([-1, -1]), ov.Type.i64),
         ],
     )
-    converted.outputs[0].set_names({"logits"})
-    cut = [_cut_output(converted, result) for result in converted.get_results()[1:]]
-    table = _embedding_lookup(converted, model.config.vocab_size)
-    quantized = converted
+    network.outputs[0].set_names({"logits"})
+    cut = [_cut_output(network, result) for result in network.get_results()[1:]]
+    table = _embedding_lookup(network, model.config.vocab_size)
     if activations:
-        quantized = nncf.quantize(
-            converted,
-            nncf.Dataset(samples),
-            model_type=nncf.ModelType.TRANSFORMER,
-            subset_size=len(samples),
-            # Encoders of other families have other names, so that the pattern may match nothing.
-            ignored_scope=nncf.IgnoredScope(
-                names=[table] if four_bit_embeddings else [], patterns=[VALUES, MEANS], validate=False
-            ),
-            # train/LOG.md reports measurements of both settings. Weights can use all 8 bits, because OpenVINO's sums are correct
-            # on CPUs without VNNI too. The default SmoothQuant strength of 0.95 moves too much range into the weights.
-            advanced_parameters=nncf.AdvancedQuantizationParameters(
-                overflow_fix=nncf.OverflowFix.DISABLE,
-                smooth_quant_alphas=nncf.AdvancedSmoothQuantParameters(matmul=SMOOTH_QUANT),
-            ),
-        )
+        network = _quantize_activations(network, samples, ignored=[table] if four_bit_embeddings else [])
     if four_bit_embeddings:
-        # Constants have no names. A table of weights is ignored by ignoring the operation that reads it.
-        others = [op.get_friendly_name() for op in quantized.get_ops() if op.get_type_name() != "Constant"]
-        others.remove(table)
-        quantized = nncf.compress_weights(
-            quantized,
-            mode=nncf.CompressWeightsMode.INT4_SYM,
-            group_size=BLOCK,
-            all_layers=True,
-            # Some operations are not nodes of NNCF's graph, and a validation would report their names as unknown.
-            ignored_scope=nncf.IgnoredScope(names=others, validate=False),
-        )
-    quantized = nncf.compress_weights(
-        quantized,
+        network = _compress_embeddings(network, table)
+    network = nncf.compress_weights(
+        network,
         mode=nncf.CompressWeightsMode.INT8_ASYM,
         ignored_scope=nncf.IgnoredScope(patterns=[VALUES] if activations else [], validate=False),
     )
     if cut:
-        pooled, tokens = (_find_output(quantized, *source) for source in cut)
-        _add_mean(quantized, VECTOR_OUTPUT, tokens)
+        pooled, tokens = (_find_output(network, *source) for source in cut)
+        _add_mean(network, VECTOR_OUTPUT, tokens)
         for name, source, head in (
             () if heads is None else ((KINDS_OUTPUT, pooled, heads.kinds), (ACTS_OUTPUT, tokens, heads.tags))
         ):
             if head is not None:
-                _add_head(quantized, name, source, head)
-    return quantized
+                _add_head(network, name, source, head)
+    return network
+
+
+def _quantize_activations(network: Any, samples: Sequence[dict[str, NDArray[np.int64]]], *, ignored: list[str]) -> Any:
+    """Convert weights and activations of an OpenVINO model to 8 bits, except in ignored operations and parts of the attention."""
+    nncf = import_quietly("nncf")
+    return nncf.quantize(
+        network,
+        nncf.Dataset(samples),
+        model_type=nncf.ModelType.TRANSFORMER,
+        subset_size=len(samples),
+        # Encoders of other families have other names, so that the patterns may match nothing.
+        ignored_scope=nncf.IgnoredScope(names=ignored, patterns=[VALUES, MEANS], validate=False),
+        # train/LOG.md reports measurements of both settings. Weights can use all 8 bits, because OpenVINO's sums are correct on
+        # CPUs without VNNI too. The default SmoothQuant strength of 0.95 moves too much range into the weights.
+        advanced_parameters=nncf.AdvancedQuantizationParameters(
+            overflow_fix=nncf.OverflowFix.DISABLE,
+            smooth_quant_alphas=nncf.AdvancedSmoothQuantParameters(matmul=SMOOTH_QUANT),
+        ),
+    )
+
+
+def _compress_embeddings(network: Any, table: str) -> Any:
+    """Convert the word embeddings of an OpenVINO model to 4 bits. `table` is the name of the operation that looks them up."""
+    nncf = import_quietly("nncf")
+    # Constants have no names. A table of weights is ignored by ignoring the operation that reads it.
+    others = [op.get_friendly_name() for op in network.get_ops() if op.get_type_name() != "Constant"]
+    others.remove(table)
+    return nncf.compress_weights(
+        network,
+        mode=nncf.CompressWeightsMode.INT4_SYM,
+        group_size=BLOCK,
+        all_layers=True,
+        # Some operations are not nodes of NNCF's graph, and a validation would report their names as unknown.
+        ignored_scope=nncf.IgnoredScope(names=others, validate=False),
+    )
 
 
 def _cut_output(model: Any, result: Any) -> tuple[str, int]:
