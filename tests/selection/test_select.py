@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from communique.data.codebook import Codebook
 from communique.data.corpus import Corpus
 from communique.data.sentence import Sentence
+from communique.data.sources import TextFields
 from communique.data.splits import document_folds, scored_folds
 from communique.data.training_checks import count_repeats, describe_repeats
 from communique.errors import CommuniqueError, DataError, OutputError, RecipeError
@@ -98,6 +99,14 @@ class Fake(Candidate):
 
     def write(self, target: Target) -> ModelInfo:
         raise NotImplementedError
+
+
+class StoppingSelect:
+    """Takes the place of `select`: records the unlabelled sentences, and stops the run."""
+
+    def __call__(self, *_: object, unlabelled: Sequence[Sentence], **__: object) -> None:
+        self.unlabelled = unlabelled
+        raise KeyboardInterrupt
 
 
 def test_no_document_is_in_both_training_and_test_rows_of_a_fold() -> None:
@@ -461,6 +470,52 @@ def test_tfidf_becomes_a_model_with_thresholds_from_out_of_fold_predictions(
     refused = run("export", tmp_path / "run")
     assert refused.exit_code == 1
     assert has_facts(refused.stderr, "needs no export", "communique label TEXT --model")
+
+
+@pytest.mark.parametrize(
+    ("kind", "folds", "unused"),
+    [
+        ("tfidf", False, ["backbone", "max_tokens", "teachers", "unlabelled", "soup", "epochs", "precision"]),
+        ("tfidf", True, ["backbone", "max_tokens", "teachers", "soup", "epochs", "precision"]),
+        ("frozen-encoder", False, ["teachers", "unlabelled", "soup", "epochs"]),
+        ("transformer", False, []),
+    ],
+)
+def test_fields_of_a_recipe_that_the_classifier_does_not_use_are_named(
+    tmp_path: Path, tiny_backbone: Path, monkeypatch: pytest.MonkeyPatch, kind: str, folds: bool, unused: list[str]
+) -> None:
+    """The texts and teachers are not opened either, unless `--folds` makes the models of the folds label the texts."""
+    monkeypatch.setattr("communique.selection.select.FOLDS", 2)
+    monkeypatch.setattr("communique.selection.select.select", stop := StoppingSelect())
+    (tmp_path / "texts.jsonl").write_text('{"id": "u", "text": "They will blame the harbour."}\n')
+    texts = [TextFields(path=str(tmp_path / "texts.jsonl"))]
+    ours = {"soup": 2, "epochs": 9}
+    if kind != "transformer":
+        ours |= {"teachers": ("no folder",), "unlabelled": tuple(texts)}
+    settings, lines = recipe(tmp_path, tiny_backbone).model_copy(update=ours), list[str]()
+    reporter = ProgressReporter(line=lines.append)
+    arguments = {"folds": tmp_path / "folds"} if folds else {}
+    with pytest.raises(KeyboardInterrupt):
+        train_selected(settings, tmp_path / "run", kind=kind, progress=reporter, **arguments)
+    named = [line for line in lines if "does not use" in line]
+    assert [line.partition("recipe: ")[2] for line in named] == ([f"{', '.join(unused)}."] if unused else [])
+    assert [s.text for s in stop.unlabelled] == (["They will blame the harbour."] if folds else [])
+
+
+def test_a_classifier_that_a_comparison_keeps_names_the_fields_that_it_does_not_use(
+    tmp_path: Path, tiny_backbone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its model folder does not claim that these fields were used."""
+    frozen = f"frozen-encoder ({tiny_backbone.name})"
+    monkeypatch.setattr("communique.selection.select.choose", lambda *_: frozen)
+    monkeypatch.setattr("communique.selection.select.FOLDS", 2)
+    settings = recipe(tmp_path, tiny_backbone, documents=10).model_copy(update={"soup": 3, "pooling": "first"})
+    selection = train_selected(settings, tmp_path / "run")
+    (note,) = [line for line in selection.notes if "does not use" in line]
+    assert has_facts(note, frozen, "recipe: pooling, soup.")
+    assert note in selection.render()
+    recorded = Recipe.model_validate(load_model(tmp_path / "run").info.recipe)
+    assert (recorded.soup, recorded.pooling, recorded.backbone) == (1, "mean", settings.backbone)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"candidates": [{}], "warnings": [], "notes": []}'])

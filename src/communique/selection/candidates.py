@@ -20,7 +20,7 @@ from ..data.sentence import Sentence
 from ..metrics.calibration import Tuning, to_logits
 from ..models.info import ModelInfo, Score, git_commit
 from ..reporting.format import number
-from ..training.recipe import Recipe
+from ..training.recipe import DESCRIPTIVE, Recipe
 from ..training.saving import TrainedNetwork, fold_calibration, write_checkpoint
 from ..training.soft_labels import SoftLabels
 from ..training.splits import DataSplits
@@ -36,6 +36,9 @@ MIN_TRANSFORMER_ROWS = 200
 
 #: Number of folds of the cross-validation in which linear models choose the strength of their penalty.
 INNER_FOLDS = 3
+
+#: Fields of a recipe that every candidate uses.
+USED_BY_ALL = frozenset((*DESCRIPTIVE, "codebook", "corpora", "seed"))
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,8 @@ class Candidate(ABC):
     """A classifier that can be compared with others.
 
     `kind` is the method of training. `name` is unique among the candidates of a comparison, because it also contains the name of
-    the encoder, if there is one. `backbones` are the encoders from which training may start.
+    the encoder, if there is one. `backbones` are the encoders from which training may start. `uses` are the fields of a recipe that
+    affect the classifier.
 
     Args:
         recipe: Settings of the model.
@@ -68,6 +72,7 @@ class Candidate(ABC):
     """
 
     kind: ClassVar[str]
+    uses: ClassVar[frozenset[str]] = USED_BY_ALL
     name: str
 
     #: Seconds of the last fit that passed in interrupted runs, which this run resumed.
@@ -80,6 +85,14 @@ class Candidate(ABC):
         self.recipe, self.codebook = recipe, codebook
         self.name = self.kind
         self.backbones: tuple[str, ...] = ()
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """The fields of the recipe that have no effect on the classifier, although they differ from their defaults."""
+        fields = Recipe.model_fields.items()
+        return tuple(
+            name for name, one in fields if name not in self.uses and getattr(self.recipe, name) != one.default
+        )
 
     def prepare(self, scores: Mapping[str, float]) -> str | None:
         """Choose the encoder from the scores that are known before the first fit, and return a line for the report, or None.
@@ -183,6 +196,7 @@ class FrozenCandidate(Candidate):
     """
 
     kind = "frozen-encoder"
+    uses = USED_BY_ALL | {"backbone", "max_tokens", "precision"}
 
     def __init__(
         self, recipe: Recipe, codebook: Codebook, vectors: Path | None = None, precision: str | None = None
@@ -225,7 +239,8 @@ class FrozenCandidate(Candidate):
 
     def write(self, target: Target) -> ModelInfo:
         """Write a checkpoint whose head is the logistic regression."""
-        recipe = self.recipe.model_copy(update={"pooling": "mean", "freeze_embeddings": True})
+        # The card and the export must not read settings that were not used, such as another pooling or teachers.
+        recipe = self.recipe.model_copy(update={name: Recipe.model_fields[name].default for name in self.unused})
         network = TrainedNetwork(*self._classifier.network(), self._seconds, self._classifier.precision_)
         return _write_checkpoint(self, target, recipe, network)
 
@@ -243,6 +258,8 @@ class TransformerCandidate(Candidate):
     """
 
     kind = "transformer"
+    #: In cross-validation, no rows are held out.
+    uses = frozenset(Recipe.model_fields) - {"validation_share"}
 
     def __init__(
         self,

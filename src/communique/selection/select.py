@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from ..training.recipe import DESCRIPTIVE, Recipe
 from ..training.soft_labels import TEACHERS, SoftLabels
 from ..training.splits import DataSplits
 from ..training.steps import OTHER_FOLDS, locked_steps
-from ..training.unlabelled import read_unlabelled
+from ..training.unlabelled import Unlabelled, read_unlabelled
 from .candidates import (
     MIN_TRANSFORMER_ROWS,
     Candidate,
@@ -112,10 +113,17 @@ def train_selected(
         for line in data.messages:
             progress.say(line)
         folder = Path(folds) if folds else steps_folder(out)
-        unlabelled = read_unlabelled(recipe, data.train, data.train, folds=folds is not None, progress=progress)
-        soft = SoftLabels.open(recipe, codebook, unlabelled, data.train, cache=folder / TEACHERS)
+        taught = kind in (AUTO, "transformer")  # Only a transformer learns from teachers.
+        unlabelled = Unlabelled()
+        if taught or folds:
+            unlabelled = read_unlabelled(recipe, data.train, data.train, folds=folds is not None, progress=progress)
+        soft = SoftLabels.open(recipe, codebook, unlabelled, data.train, cache=folder / TEACHERS) if taught else None
         precision = None if kind == "tfidf" else _precision(folder, recipe)
         candidates, notes = requested_candidates(recipe, codebook, data.train, kind, folder / VECTORS, soft, precision)
+        if kind != AUTO:
+            requested = next(one for one in candidates if one.kind == KINDS[kind])
+            for line in _describe_unused(requested, folds=folds is not None):
+                progress.say(line)
         run = _identity(_unnamed(recipe) if folds else recipe, codebook, data.train, kind, candidates)
         run |= {"unlabelled": unlabelled.sha256} if len(unlabelled.corpus) else {}
         run |= {} if soft is None else soft.identity
@@ -132,6 +140,7 @@ def train_selected(
             steps=steps,
             progress=progress,
         )
+        selection = replace(selection, notes=(*selection.notes, *_describe_unused(candidate, folds=folds is not None)))
         if only_folds:
             return selection
         progress.say(f"training {candidate.name} on all {len(data.train)} rows")
@@ -150,6 +159,22 @@ def train_selected(
         selection.dump(out.with_name(out.name + SELECTION))
         steps.end(candidate.name)
         return selection
+
+
+def _describe_unused(candidate: Candidate, *, folds: bool) -> list[str]:
+    """Return a line that names the fields of the recipe without effect on a candidate, or nothing if there are none.
+
+    Args:
+        candidate: The candidate.
+        folds: Whether the models of the cross-validation label the texts in `unlabelled`.
+    """
+    unused = [name for name in candidate.unused if not (folds and name == "unlabelled")]
+    if not unused:
+        return []
+    return [
+        f"The classifier {candidate.name} does not use {'this field' if len(unused) == 1 else 'these fields'} of the recipe: "
+        f"{', '.join(unused)}."
+    ]
 
 
 def _precision(folder: Path, recipe: Recipe) -> str:
