@@ -60,9 +60,16 @@ def test_cross_validation_scores_the_trained_classifier_and_not_the_shipped_mode
         clone(StanceClassifier(kind="tfidf")), TEXTS, y, groups=DOCUMENTS, cv=GroupKFold(2), scoring="balanced_accuracy"
     )
     shuffled = np.random.default_rng(0).permutation(y)
-    chance = cross_val_score(
-        StanceClassifier(kind="tfidf"), TEXTS, shuffled, groups=DOCUMENTS, cv=GroupKFold(2), scoring="balanced_accuracy"
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # The classifiers learn nothing, and a warning says so.
+        chance = cross_val_score(
+            clone(StanceClassifier(kind="tfidf")),
+            TEXTS,
+            shuffled,
+            groups=DOCUMENTS,
+            cv=GroupKFold(2),
+            scoring="balanced_accuracy",
+        )
     assert scores.mean() > chance.mean() + 0.1
 
 
@@ -257,6 +264,20 @@ def test_random_state_can_be_anything_that_scikit_learn_accepts() -> None:
 def test_the_report_warns_about_few_texts() -> None:
     report = StanceClassifier(kind="tfidf").fit(TEXTS[:40], BINARY[:40]).selection_.render()
     assert "only 40 rows" in report
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_classifier_that_has_learned_nothing_is_reported_as_a_warning() -> None:
+    same = ["Fish is sold here."] * len(TEXTS)
+    with pytest.warns(UserWarning, match="Macro-F1") as caught:
+        classifier = StanceClassifier(kind="tfidf").fit(same, BINARY, groups=DOCUMENTS)
+    (warning,) = caught
+    assert warning.filename == __file__
+    lines = [*classifier.selection_.warnings, "Do not use this model", f"trained on {len(TEXTS)} rows"]
+    assert has_facts(str(warning.message), *lines)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        StanceClassifier(kind="tfidf").fit(TEXTS, BINARY, groups=DOCUMENTS)
 
 
 @pytest.mark.parametrize("value", [5, np.array(5)])

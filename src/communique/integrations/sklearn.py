@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any, Self
 
@@ -56,6 +57,8 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
     def fit(self, X: Any, y: Any = None, groups: Any = None) -> Self:  # scikit-learn's name
         """Choose and train a classifier if `kind` is set. Otherwise check that the model can use the texts and labels.
 
+        A `UserWarning` says so if the trained classifier has learned nothing.
+
         Args:
             X: Texts in any form that `data.inputs.as_texts` accepts.
             y: Labels: one name per text, a list of names per text, or an array (n, k) of 0 and 1. Required if `kind` is set.
@@ -75,6 +78,8 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
             self._trained = train_on_texts(
                 texts, y, groups, kind=self.kind, seed=self._seed(), verbose=bool(self.verbose)
             )
+            if self._trained.unfit:
+                warnings.warn(self._trained.unfit, UserWarning, stacklevel=2)
             self.classes_, self.selection_ = self._trained.classes, self._trained.selection
             return self
         names = self._opened().codebook.names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from ..data.sources import CorpusSource
 from ..data.training_checks import training_warnings
 from ..errors import DataError
 from ..metrics.calibration import Tuning
+from ..models.unfit import DO_NOT_USE, advise_coding
 from ..reporting.format import one_line
 from ..reporting.progress import ProgressReporter
 from ..selection.candidates import Candidate
@@ -28,13 +30,17 @@ from .targets import read_groups, read_labels
 
 @dataclass(frozen=True)
 class Trained:
-    """A classifier that was trained on texts, the comparison from which it was chosen, and the user's classes in column order."""
+    """A classifier that was trained on texts, the comparison from which it was chosen, and the user's classes in column order.
+
+    `unfit` says why it is not fit for use, and what to try. It is empty if the classifier has learned something.
+    """
 
     classes: NDArray[Any]
     multilabel: bool
     candidate: Candidate
     tuning: Tuning
     selection: Selection
+    unfit: str = ""
 
     def probabilities(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Compute calibrated probabilities (n, k)."""
@@ -99,7 +105,15 @@ def train_on_texts(
         corpus, codebook, candidates, kind=kind, seed=seed, notes=notes, progress=progress
     )
     progress.say(f"training {candidate.name} on all {len(corpus)} rows")
-    return Trained(classes, multilabel, candidate.fit(corpus), tuning, selection)
+    return Trained(classes, multilabel, candidate.fit(corpus), tuning, selection, _unfit(selection, corpus, names))
+
+
+def _unfit(selection: Selection, corpus: Corpus, names: Sequence[str]) -> str:
+    if not selection.warnings:
+        return ""
+    counts = Counter(label for s in corpus for label in s.labels or ())
+    warnings = [f"{line}." for line in selection.warnings]
+    return " ".join((*warnings, DO_NOT_USE, *advise_coding(names, counts, len(corpus))))
 
 
 def _print(line: str) -> None:
