@@ -8,7 +8,7 @@ from .errors import MissingExtraError
 from .models.classifier import Classifier
 from .models.folder import read_info
 from .models.info import ModelInfo
-from .models.predictor import Predictor, default_model
+from .models.predictor import Predictor, model_folder
 
 
 def load_model(
@@ -17,7 +17,8 @@ def load_model(
     """Open a model folder.
 
     Args:
-        folder: The folder. Default: the shipped model, or the one that COMMUNIQUE_MODEL names.
+        folder: The folder, or `communique-small` for the shipped model. Default: the folder that COMMUNIQUE_MODEL names, or else
+            the shipped model.
         threads: Number of CPU threads that a bundle uses. Default: all cores.
         info: Content of the folder's `bundle.json`, if it has already been read.
 
@@ -25,7 +26,7 @@ def load_model(
         BundleError: The folder is not a complete model in a known format.
         MissingExtraError: The model is a checkpoint or a baseline, and its packages are not installed.
     """
-    folder = folder or default_model()
+    folder = model_folder(folder)
     info = info or read_info(folder)
     if info.kind == "bundle":
         return Predictor(folder, threads=threads, info=info)

@@ -16,7 +16,7 @@ from ..errors import CommuniqueError, NotFoundError
 from ..models.classifier import Classifier, predict_fully
 from ..models.folder import read_codebook, read_info
 from ..models.info import ModelInfo
-from ..models.predictor import default_model
+from ..models.predictor import model_folder
 from ..project import Project
 
 #: Name of the model that is part of the program.
@@ -64,7 +64,7 @@ class Models:
         """Return the models of the project, from the newest to the oldest, and the shipped one."""
         own = [ModelChoice(path.name, path, info) for path, info in reversed(self._project.models().infos.items())]
         try:
-            folder = Path(self._shipped or default_model())
+            folder = model_folder(self._shipped)
             return [*own, ModelChoice(SHIPPED, folder, read_info(folder))]
         except CommuniqueError:
             return own  # an installation without the shipped model

@@ -279,6 +279,17 @@ def label_translation(pairs: list[str] | None) -> dict[str, str]:
     return found
 
 
+def model_callback(named: Path | None) -> Path | None:
+    """Return the folder of the model that an option or argument names. None if it is not set."""
+    from ..models.predictor import model_folder
+
+    return None if named is None else model_folder(named)
+
+
+ModelArgument = Annotated[
+    Path,
+    typer.Argument(help="Model folder, or communique-small for the shipped model.", callback=model_callback),
+]
 EncodingOption = Annotated[
     str | None,
     typer.Option(

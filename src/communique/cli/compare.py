@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 
 @cli_errors
 def compare(
-    model_a: Annotated[Path, typer.Argument(help="First model folder, or a table of predictions.")],
+    model_a: Annotated[
+        Path,
+        typer.Argument(help="First model folder, communique-small for the shipped model, or a table of predictions."),
+    ],
     model_b: Annotated[Path, typer.Argument(help="Second model folder, or a table of predictions.")],
     corpus: Annotated[
         list[str] | None,
@@ -84,7 +87,7 @@ def compare(
 
     For example:
 
-        communique compare models/communique-small runs/my-model speeches.csv --by country -o comparison
+        communique compare communique-small runs/my-model speeches.csv --by country -o comparison
         communique compare before.parquet after.parquet --coded gold.csv
     """
     from ..evaluation import compare_outputs as outputs

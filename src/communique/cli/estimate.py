@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import require_extra
-from .common import OUTPUT, Overwrite, cli_errors, note
+from .common import OUTPUT, Overwrite, cli_errors, model_callback, note
 
 if TYPE_CHECKING:
     from ..data.codebook import Codebook
@@ -71,7 +71,11 @@ def estimate(
         ),
     ] = "",
     model: Annotated[
-        Path | None, typer.Option(help="Folder of the model that assigned the labels. Default: the shipped model.")
+        Path | None,
+        typer.Option(
+            help="Folder of the model that assigned the labels. Default: the shipped model, communique-small.",
+            callback=model_callback,
+        ),
     ] = None,
     codebook: Annotated[
         Path | None, typer.Option(help="Codebook of the labels. Default: the codebook of the model.")

@@ -20,6 +20,7 @@ from .common import (
     LabelMap,
     LanguageColumn,
     MarkdownReport,
+    ModelArgument,
     Overwrite,
     SheetOption,
     StandoffTexts,
@@ -35,7 +36,7 @@ from .common import (
 
 @cli_errors
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="Model folder.")],
+    model: ModelArgument,
     corpus: Annotated[
         list[str],
         typer.Argument(help="Labelled tables, folders or globs. Tables of stand-off labels also need --texts."),
@@ -95,7 +96,7 @@ def evaluate(
 
     For example:
 
-        communique evaluate models/communique-small coded.csv
+        communique evaluate communique-small coded.csv
         communique evaluate runs/my-model coded.csv --drop-shared --html report.html
     """
     from ..data.standoff import read_corpora

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from .common import INPUT, OUTPUT, SPEED
+from .common import INPUT, OUTPUT, SPEED, model_callback
 
 #: Title of the panel of options.
 CHAT = "Chat model"
@@ -25,7 +25,10 @@ OutOption = Annotated[
         ".jsonl, .csv or .tsv. The last three may also end in .gz or .zst. Use - for standard output. Default: print a table.",
     ),
 ]
-ModelFolder = Annotated[Path | None, typer.Option(help="Model folder. Default: the shipped model.")]
+ModelFolder = Annotated[
+    Path | None,
+    typer.Option(help="Model folder. Default: the shipped model, communique-small.", callback=model_callback),
+]
 FilenameColumns = Annotated[
     str | None,
     typer.Option(

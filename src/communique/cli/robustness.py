@@ -20,6 +20,7 @@ from .common import (
     LabelMap,
     LanguageColumn,
     MarkdownReport,
+    ModelArgument,
     Overwrite,
     SheetOption,
     StandoffTexts,
@@ -35,7 +36,7 @@ from .common import (
 
 @cli_errors
 def robustness(
-    model: Annotated[Path, typer.Argument(help="Model folder.")],
+    model: ModelArgument,
     corpus: Annotated[
         list[str],
         typer.Argument(help="Tables, folders or globs. Labels are required only for the error rates."),
@@ -76,8 +77,8 @@ def robustness(
 
     For example:
 
-        communique robustness models/communique-small coded.csv
-        communique robustness models/communique-small coded.csv --test "upper case" --markdown report.md
+        communique robustness communique-small coded.csv
+        communique robustness communique-small coded.csv --test "upper case" --markdown report.md
     """
     for package in ("babel", "scipy"):
         require_extra(package, "measuring robustness", extra="analysis")

@@ -17,6 +17,7 @@ from .common import (
     TextColumn,
     checked,
     cli_errors,
+    model_callback,
 )
 from .sample_input import Labels, leave_out, read_input
 from .sample_request import Form, Request, note_next_steps, plan_and_draw, write
@@ -153,7 +154,8 @@ def sample(
         Path | None,
         typer.Option(
             help="Folder of the model that assigned the labels, or will assign them. Its codebook is used, and the sentences that "
-            "it was trained on are left out. Default: the shipped model."
+            "it was trained on are left out. Default: the shipped model, communique-small.",
+            callback=model_callback,
         ),
     ] = None,
     report: Annotated[

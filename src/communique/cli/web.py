@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from .common import cli_errors, note, show
+from .common import cli_errors, model_callback, note, show
 
 #: Environment variable with the token of `communique serve`. On the command line, other users of the computer could read it.
 TOKEN = "COMMUNIQUE_TOKEN"
@@ -19,7 +19,10 @@ Port = Annotated[
 ]
 Model = Annotated[
     Path | None,
-    typer.Option(help="Folder of the model that labels texts sent to the API. Default: the shipped model."),
+    typer.Option(
+        help="Folder of the model that labels texts sent to the API. Default: the shipped model, communique-small.",
+        callback=model_callback,
+    ),
 ]
 
 

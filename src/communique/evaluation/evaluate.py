@@ -18,6 +18,7 @@ from ..metrics.spans import ActReport, score_acts
 from ..models.classifier import predict_fully
 from ..models.info import ModelInfo
 from ..models.leakage import Leak, find_leak, refuse
+from ..models.predictor import model_folder
 from ..reporting.render import render
 
 #: Number of errors with the largest log loss that are kept.
@@ -122,7 +123,7 @@ def evaluate(
     """Evaluate a model.
 
     Args:
-        folder: The model folder.
+        folder: The model folder, or `communique-small` for the shipped model.
         corpus: Labelled sentences.
         data: A short description of the sentences, for the report.
         shared: What to do with rows that share a document, a text or nearly a text with the training data.
@@ -135,6 +136,7 @@ def evaluate(
     """
     if not len(corpus):
         raise DataError(f"{data or 'the corpus'}: there is no row to evaluate. Provide a table with labelled rows")
+    folder = model_folder(folder)
     model = load_model(folder)
     leak = find_leak(folder, model.info, corpus)
     n = len(corpus)

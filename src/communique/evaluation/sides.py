@@ -20,6 +20,7 @@ from ..labelling.write import OutputForm
 from ..load import load_model
 from ..models.folder import read_codebook, read_info
 from ..models.info import ModelInfo
+from ..models.predictor import model_folder
 from ..reporting.format import counted
 from ..reporting.progress import ProgressReporter
 from ..sampling.population import Population, read_population
@@ -59,8 +60,8 @@ class Side:
 
 
 def is_model(path: str | Path) -> bool:
-    """Return whether a path is a model folder rather than a table."""
-    return Path(path).is_dir()
+    """Return whether a path is a model folder, or the name of the shipped model, rather than a table."""
+    return model_folder(path).is_dir()
 
 
 def open_side(
@@ -74,7 +75,7 @@ def open_side(
     """Read a table of predictions, or label a corpus with a model.
 
     Args:
-        path: A model folder, or a table of predictions.
+        path: A model folder, `communique-small` for the shipped model, or a table of predictions.
         corpus: The texts for a model folder.
         codebook: The codebook of a table of predictions. Default: not known; the labels are those of the probability columns.
         threads: Number of CPU threads of the model. Default: all cores.
@@ -87,7 +88,8 @@ def open_side(
     if not is_model(path):
         population = read_population(path, codebook, encoding=corpus.encoding)
         return Side(str(path), population, codebook=codebook, notes=_unlabelled(population, str(path)))
-    info = read_info(path)
+    model = model_folder(path)
+    info = read_info(model)
     if codebook is not None:
         raise DataError(
             f"{path}: a model folder has its own codebook. Omit the codebook of this side, or name a table of predictions"
@@ -98,9 +100,9 @@ def open_side(
         )
     with TemporaryDirectory(prefix="communique-") as folder:
         out = Path(folder) / "labels.parquet"
-        notes = _label(Path(path), info, corpus, out, threads, progress)
+        notes = _label(model, info, corpus, out, threads, progress)
         population = read_population(out)
-    return Side(str(path), population, Path(path), info, read_codebook(path, info), (*notes, *_unlabelled(population)))
+    return Side(str(path), population, model, info, read_codebook(model, info), (*notes, *_unlabelled(population)))
 
 
 def _unlabelled(population: Population, name: str = "") -> tuple[str, ...]:

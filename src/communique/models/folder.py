@@ -39,8 +39,24 @@ from ..data.codebook import Codebook
 from ..errors import BundleError, CodebookError, CommuniqueError
 from ..io.atomic import file_sha256
 from ..io.file_state import kept_while_unchanged
-from .info import CARD, CODEBOOK, FORMAT, INFO, IR, NEAR_DUPLICATES, TOKENIZER, VALIDATION, WEIGHTS, ActsInfo, ModelInfo
+from .info import (
+    CARD,
+    CODEBOOK,
+    DEFAULT_MODEL,
+    FORMAT,
+    INFO,
+    IR,
+    NEAR_DUPLICATES,
+    TOKENIZER,
+    VALIDATION,
+    WEIGHTS,
+    ActsInfo,
+    ModelInfo,
+)
 from .limits import DomainInfo
+
+#: What to do if a path is not a model folder.
+NAME_A_MODEL = f"Name a model folder, or {DEFAULT_MODEL} for the shipped model"
 
 
 def read_info(folder: str | Path, kind: Literal["checkpoint", "bundle", "baseline"] | None = None) -> ModelInfo:
@@ -85,7 +101,7 @@ def _sha256(path: Path) -> str:
 @kept_while_unchanged(32)
 def _parse_info(path: Path) -> ModelInfo:
     """Read a description, which contains the hashes of all training rows."""
-    content = load_json(path, BundleError, "Name a model folder, such as models/communique-small, or copy it again")
+    content = load_json(path, BundleError, f"{NAME_A_MODEL}, or copy it again")
     check_format(path, content, FORMAT, BundleError, "Train and export the model again")
     try:
         return ModelInfo.model_validate(content)
@@ -125,8 +141,8 @@ def _no_model(folder: Path) -> str:
         missing = "there is no such folder" if folder.is_absolute() else f"there is no such folder in {Path.cwd()}"
         problem = "this file is not a model folder" if folder.is_file() else missing
     return (
-        f"{folder}: {problem}. Name a model folder, such as models/communique-small, or train a model first: communique train "
-        f"TABLE --codebook CODEBOOK -o {folder}"
+        f"{folder}: {problem}. {NAME_A_MODEL}, or train a model first: communique train TABLE "
+        f"--codebook CODEBOOK -o {folder}"
     )
 
 

@@ -27,6 +27,9 @@ from ..reporting.format import without_nan
 from .distillation import Distillation
 from .limits import DomainInfo, Limits, UsualLength
 
+#: Name of the shipped model.
+DEFAULT_MODEL = "communique-small"
+
 #: Version of the folder layout and of `bundle.json`. Folders with another version are refused.
 FORMAT = 2
 INFO, CODEBOOK, CARD, VALIDATION = "bundle.json", "codebook.yaml", "README.md", "validation.json"

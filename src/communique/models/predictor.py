@@ -8,6 +8,7 @@ import threading
 import unicodedata
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +25,7 @@ from ..text.cleaning import for_model
 from .batching import batches_by_length
 from .domain import Domain
 from .folder import read_codebook, read_info, reading, require_acts, verify_files
-from .info import ACTS_OUTPUT, INFO, IR, KINDS_OUTPUT, TOKENIZER, VECTOR_OUTPUT, ModelInfo
+from .info import ACTS_OUTPUT, DEFAULT_MODEL, INFO, IR, KINDS_OUTPUT, TOKENIZER, VECTOR_OUTPUT, ModelInfo
 from .openvino import import_quietly
 from .outputs import NetworkOutputs
 from .predictions import Predictions
@@ -32,8 +33,8 @@ from .predictions import Predictions
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
-#: Name of the shipped model, and the environment variable that names the folder of another default model.
-DEFAULT_MODEL, MODEL_VARIABLE = "communique-small", "COMMUNIQUE_MODEL"
+#: Environment variable that names the folder of another default model.
+MODEL_VARIABLE = "COMMUNIQUE_MODEL"
 
 #: Tokens per batch, including padding, and requests per thread. While one request of a thread is computed, the second waits in
 #: line, so that no thread waits for a batch to be prepared. Measured with 400 real sentences on two AVX-512 cores: with batches of
@@ -77,8 +78,8 @@ class Predictor:
 
     @classmethod
     def load(cls, folder: str | Path | None = None, *, threads: int | None = None) -> Predictor:
-        """Load a bundle. Default: the folder in the environment variable COMMUNIQUE_MODEL, or else the shipped bundle."""
-        return cls(folder or default_model(), threads=threads)
+        """Load a bundle, which `model_folder` finds."""
+        return cls(model_folder(folder), threads=threads)
 
     def __getstate__(self) -> dict[str, Any]:
         # A loaded network cannot be copied or sent to another process, so it is left out and loaded again there. The remaining
@@ -321,6 +322,30 @@ def default_model() -> Path:
     """
     if named := os.environ.get(MODEL_VARIABLE):
         return Path(named)
+    return _shipped_model()
+
+
+def model_folder(named: str | Path | None = None) -> Path:
+    """Return the folder of a model that a user named.
+
+    Args:
+        named: A folder, or `communique-small` for the shipped model if there is no folder of this name. Default: the folder in the
+            environment variable COMMUNIQUE_MODEL, or else the shipped model.
+
+    Raises:
+        BundleError: There is no default model.
+    """
+    if not named:
+        return default_model()
+    folder = Path(named)
+    if str(named) == DEFAULT_MODEL and not folder.exists():
+        # If it is not installed, the error that names the folder says what to do.
+        with suppress(BundleError):
+            return _shipped_model()
+    return folder
+
+
+def _shipped_model() -> Path:
     package = Path(__file__).parents[1]
     # A wheel carries the model inside the package; a clone has it in models/ next to src/.
     places = [package / "shipped" / DEFAULT_MODEL, package.parents[1] / "models" / DEFAULT_MODEL]
