@@ -55,6 +55,19 @@ def test_scores_calibration_and_errors_are_shown(client: TestClient, evaluated: 
     assert has_facts(sentence.text, "Nobody has coded this sentence", 'class="sentence"')
 
 
+@pytest.mark.parametrize("multilabel", [True, False, None])
+def test_the_accuracy_of_a_single_choice_is_shown_once(
+    client: TestClient, evaluated: Path, multilabel: bool | None
+) -> None:
+    """Files of earlier versions do not say whether a sentence can have several labels."""
+    written = json.loads(evaluated.read_text())
+    assert written.pop("multilabel") is True
+    evaluated.write_text(json.dumps(written | ({} if multilabel is None else {"multilabel": multilabel})))
+    page = client.get("/evaluate").text
+    shown = [name in page for name in ("accuracy (n", "micro-F1 (n", "F1 per sentence", "exact match (n")]
+    assert shown == ([True, False, False, False] if multilabel is False else [False, True, True, True])
+
+
 def test_a_coding_of_an_error_can_be_changed(client: TestClient) -> None:
     found = client.get("/api/v1/next", params={"coder": "anna", "queue": "sample-1"}).json()["sentence"]
     body = {"coder": "anna & ben", "queue": "sample-1", "id": found["id"], "sha256": found["sha256"]}

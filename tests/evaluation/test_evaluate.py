@@ -217,7 +217,7 @@ def test_a_multiclass_model_has_a_confusion_matrix_and_no_thresholds(
     monkeypatch.setattr("communique.evaluation.evaluate.load_model", open_cue_model)
     single = bundle_folder(tmp_path / "multiclass", TINY_MULTICLASS, TRAINED)
     corpus = write_rows(tmp_path / "corpus.jsonl", [r for r in rows(160) if r["labels"]])
-    code, _, err = run(single, corpus, "--json", tmp_path / "r.json", "--html", tmp_path / "r.html")
+    code, out, err = run(single, corpus, "--json", tmp_path / "r.json", "--html", tmp_path / "r.html")
     assert code == 0, err
     report = content(tmp_path / "r.json")
     overall = report["groups"][0]
@@ -226,7 +226,12 @@ def test_a_multiclass_model_has_a_confusion_matrix_and_no_thresholds(
     confusion = np.array(report["diagnostics"]["co_occurrence"]["confusion"])
     assert confusion.sum() == 120
     assert confusion.trace() / 120 == pytest.approx(overall["exact_match"]["value"])
-    assert "Scores by threshold" not in (tmp_path / "r.html").read_text()
+    page = (tmp_path / "r.html").read_text()
+    assert "Scores by threshold" not in page
+    # Micro-F1, F1 per sentence and exact match would be the same number.
+    for written in (out, page):
+        assert "accuracy" in written
+        assert not any(name in written for name in ("micro-F1", "F1 per sentence", "exact match"))
 
 
 @pytest.mark.parametrize("label", [[], ["criticism"]])

@@ -120,6 +120,8 @@ class EvaluationResult(_Result):
     """An evaluation. The first group contains all rows."""
 
     data: str
+    # Files of earlier versions do not say whether a sentence can have several labels.
+    multilabel: bool = True
     warnings: tuple[str, ...]
     groups: Annotated[tuple[GroupResult, ...], Field(min_length=1)]
     diagnostics: DiagnosticsResult

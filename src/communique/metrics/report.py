@@ -152,9 +152,21 @@ class ShareError:
     weighted_error: ScoreCI | None
 
 
+def score_names(*, multilabel: bool) -> dict[str, str]:
+    """Return the names of the scores over all labels, by field of `GroupScores`, in the order of a report.
+
+    If each sentence has exactly one label, micro-F1, F1 per sentence and exact match are the same number, the accuracy.
+    """
+    names = {"macro_f1": "macro-F1", "micro_f1": "micro-F1", "weighted_f1": "F1 weighted by gold"}
+    if multilabel:
+        return names | {"sample_f1": "F1 per sentence, averaged", "exact_match": "exact match"}
+    del names["micro_f1"]
+    return names | {"exact_match": "accuracy"}
+
+
 @dataclass(frozen=True)
 class Report:
-    """Scores overall and by group.
+    """Scores overall and by group. `multilabel` says whether a sentence can have several labels.
 
     Intervals are percentile intervals of a bootstrap over documents (see `bootstrap`), and for average precision Student's
     intervals on the log-odds scale. If rows have a `weight`, `weighted` contains the same groups with weighted scores, and
@@ -163,6 +175,7 @@ class Report:
 
     data: str
     labels: tuple[str, ...]
+    multilabel: bool
     seed: int
     resamples: int
     groups: tuple[GroupScores, ...]
@@ -205,6 +218,7 @@ class Report:
         return cls(
             data=data,
             labels=codebook.names,
+            multilabel=codebook.multilabel,
             seed=seed,
             resamples=resamples,
             groups=_ranked([scorer.scores(*group) for group in groups]),
@@ -220,6 +234,11 @@ class Report:
                 for share in scorer.shares(kind, name, rows, [i for i in rows if i in drawn_rows], weights)
             ),
         )
+
+    @property
+    def score_names(self) -> dict[str, str]:
+        """Names of the scores over all labels (see the function `score_names`)."""
+        return score_names(multilabel=self.multilabel)
 
     @property
     def overall(self) -> GroupScores:

@@ -18,6 +18,7 @@ from ...evaluation.results import (
     Matrix,
     read_evaluation,
 )
+from ...metrics.report import score_names
 from ...project.coding import SentenceKey
 from ...project.evaluations import EvaluationFiles, evaluation_arguments, evaluation_files, evaluations
 from ...project.rows import given_id
@@ -41,13 +42,8 @@ SCORES = {
     "mcc": "MCC",
 }
 
-#: The scores over all labels.
-OVERALL = {
-    "macro_f1": "macro-F1",
-    "micro_f1": "micro-F1",
-    "sample_f1": "F1 per sentence, averaged",
-    "exact_match": "exact match",
-}
+#: The scores over all labels that the page shows.
+OVERALL = ("macro_f1", "micro_f1", "sample_f1", "exact_match")
 
 Name = Annotated[str, Query(max_length=300)]
 
@@ -139,13 +135,14 @@ def _result(opened: OpenProject, files: EvaluationFiles) -> dict[str, Any]:
     except DataError as error:
         return {"problem": "\n".join(error.lines)}
     overall, diagnostics = found.overall, found.diagnostics
+    names = score_names(multilabel=found.multilabel)
     return {
         "problem": None,
         "warnings": found.warnings,
         "all": overall,
         "labels": [(one, {name: getattr(one, field) for field, name in SCORES.items()}) for one in overall.labels],
         "scores": SCORES,
-        "overall": {name: getattr(overall, field) for field, name in OVERALL.items()},
+        "overall": {names[field]: getattr(overall, field) for field in OVERALL if field in names},
         "calibration": diagnostics.calibration,
         "figures": [_reliability(one) for one in diagnostics.calibration.after],
         "together": _matrices(diagnostics.co_occurrence),
