@@ -25,6 +25,13 @@ TASKS = [
 ]
 
 
+def test_column_names_below_a_title_are_reported(tmp_path: Path) -> None:
+    path = tmp_path / "coded.csv"
+    path.write_text("Coding of May,,\nid,text,labels\n1,We help.,none\n")
+    with pytest.raises(DataError, match=r"coded.csv: the column names are in row 2"):
+        read_coded(path, TINY)
+
+
 def fill(path: Path, answers: dict[str, dict[str, object]]) -> None:
     """Write answers into a sheet, as a coder would."""
     book = openpyxl.load_workbook(path)

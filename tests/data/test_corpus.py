@@ -27,6 +27,7 @@ from communique.data.leakage import Fingerprint
 from communique.data.reader import CorpusReader
 from communique.data.sentence import Sentence
 from communique.errors import CorpusError, DataError, LeakError
+from communique.io.read import read_table
 
 PERMUTED = Codebook.model_validate(CODEBOOK | {"labels": CODEBOOK["labels"][::-1]})
 SINGLE = Codebook.model_validate(CODEBOOK | {"task": "multiclass"})
@@ -466,6 +467,15 @@ def test_column_names_below_a_title_are_reported(tmp_path: Path) -> None:
     assert problems_of(written(tmp_path, "c.csv", "Coding of May,,\n,,\nText,labels,document\na,none,d\n")) == [
         ": the column names are in row 3, but they must be in the first row. Delete the rows above them"
     ]
+
+
+def test_a_title_is_also_noticed_if_the_user_names_the_columns(tmp_path: Path) -> None:
+    table = read_table(written(tmp_path, "c.csv", "Coding of May,,\nbody,code,text\na,none,d\n"))
+    for columns in ({"text": "body"}, {"labels": "code"}):
+        with pytest.raises(DataError, match=r"column names are in row 2"):
+            CorpusReader(TINY, columns, labelled=True).add(table)
+    with pytest.raises(DataError, match=r"no column 'speech'.*Coding of May"):
+        CorpusReader(TINY, {"text": "speech"}, labelled=True).add(table)
 
 
 def test_a_missing_text_column_is_reported(tmp_path: Path) -> None:

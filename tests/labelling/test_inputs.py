@@ -273,6 +273,19 @@ def test_the_sheet_is_also_reported_if_it_contains_no_text_column(tmp_path: Path
         output(path)
 
 
+@pytest.mark.parametrize("options", [{}, {"text_column": "text"}])
+def test_column_names_below_a_title_are_reported(tmp_path: Path, options: dict[str, str]) -> None:
+    rows = [["Speeches 2024", None], [None, None], ["id", "text"], ["1", "We help."]]
+    for path in (
+        sheets(tmp_path / "a.xlsx", one=rows),
+        written(tmp_path, "a.csv", "Speeches,\n,\nid,text\n1,We help.\n"),
+    ):
+        with pytest.raises(DataError, match=rf"{path.name}: the column names are in row 3.*Delete the rows above them"):
+            output(path, **options)
+        with pytest.raises(DataError, match=r"no column 'body'"):
+            output(path, text_column="body")
+
+
 def test_workbook_cells_keep_their_types_and_rows_and_faulty_cells_are_counted(tmp_path: Path) -> None:
     path = sheets(
         tmp_path / "a.xlsx",

@@ -13,7 +13,7 @@ from ..data.codebook import Codebook, named_codebooks, other_codebooks
 from ..data.label_columns import describe_unknown, label_columns, note_unread, unknown_columns
 from ..data.labels import is_blank, is_uncoded, read_answers, split_labels
 from ..data.predictions_schema import refuse_predictions
-from ..data.reader import ACTS, COLUMNS, find_column
+from ..data.reader import ACTS, COLUMNS, describe_names_below, find_column
 from ..errors import DataError
 from ..io.atomic import replacing
 from ..io.read import Table, cell
@@ -278,7 +278,8 @@ def _check_columns(
     elif labels is None:
         wanted = "one column per label" if codebook.multilabel else "a column 'label'"
         raise DataError(
-            f"{table.path}: the table has no labels. Add {wanted} ({', '.join(codebook.names)}) or a column 'labels' (a|b). "
+            describe_names_below(str(table.path), table.rows)
+            or f"{table.path}: the table has no labels. Add {wanted} ({', '.join(codebook.names)}) or a column 'labels' (a|b). "
             f"Columns found: {', '.join(table.columns)}{describe_unknown(unknown, ('label', 'labels', *codebook.names))}"
         )
     elif (reason := refuse_predictions(str(table.path), table.columns, labels)) is not None:

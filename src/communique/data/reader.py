@@ -6,8 +6,8 @@ import hashlib
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from itertools import chain, count, groupby
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, count, groupby, islice
 from pathlib import Path
 
 from ..errors import DataError
@@ -75,6 +75,21 @@ def find_column(columns: Sequence[str], name: str) -> str | None:
     """
     lower = {column.lower(): column for column in reversed(columns)}
     return next((lower[alias] for alias in COLUMNS[name] if alias in lower), None)
+
+
+def describe_names_below(path: str, rows: Iterable[tuple[int, Row]], text: str | None = None) -> str | None:
+    """Return a message if the names of the columns seem to be in a row below a title, or None.
+
+    Args:
+        path: The table, for the message.
+        rows: The numbers and the cells of its first rows.
+        text: Name of the text column. Default: any name in `COLUMNS`.
+    """
+    for number, row in islice(rows, 10):
+        names = [name for value in row.values() if (name := str(value or "").strip())]
+        if len(names) > 1 and (find_column(names, "text") is not None if text is None else text in names):
+            return f"{path}: the column names are in row {number}, but they must be in the first row. Delete the rows above them"
+    return None
 
 
 def document_like(rows: Sequence[Row], known: set[str]) -> str | None:
@@ -236,21 +251,18 @@ class CorpusReader:
             if name in self.column_map:
                 if self.column_map[name] not in table.columns:
                     raise DataError(
-                        f"{table.path}: there is no column {self.column_map[name]!r} for the field {name!r}. Name one of the "
+                        self._names_below(table)
+                        or f"{table.path}: there is no column {self.column_map[name]!r} for the field {name!r}. Name one of the "
                         f"columns: {', '.join(table.columns)}"
                     )
                 fields[name] = self.column_map[name]
             elif (found := find_column(others, name)) is not None:
                 fields[name] = found
         if "text" not in fields:
-            if (number := _row_of_names(table)) is not None:
-                raise DataError(
-                    f"{table.path}: the column names are in row {number}, but they must be in the first row. Delete the rows above "
-                    "them"
-                )
             raise DataError(
-                f"{table.path}: there is no text column ({', '.join(COLUMNS['text'])}). Rename one of the columns, or name it with "
-                f"--text-column if the command has this option: {', '.join(table.columns)}"
+                self._names_below(table)
+                or f"{table.path}: there is no text column ({', '.join(COLUMNS['text'])}). Rename one of the columns, or name it "
+                f"with --text-column if the command has this option: {', '.join(table.columns)}"
             )
         if self.codebook is None:
             return fields, {}
@@ -282,6 +294,9 @@ class CorpusReader:
         if answers:
             self.notes += note_unread(table.path, (row for _, row in table.rows), unknown, self.codebook)
         return fields, answers
+
+    def _names_below(self, table: Table) -> str | None:
+        return describe_names_below(str(table.path), table.rows, self.column_map.get("text"))
 
     def _of_model(self, table: Table, column: str) -> str | None:
         """Return why the labels are those of a model, or None. A column that the user named is the work of people."""
@@ -384,15 +399,6 @@ class CorpusReader:
                 raise ValueError(f"column {column!r}: {error}") from None
         answers = read_answers(row, label_columns)
         return self.codebook.validate_labels(name for name, answer in answers.items() if answer)
-
-
-def _row_of_names(table: Table) -> int | None:
-    """Return the number of the row below a title that seems to contain the names of the columns, or None if there is none."""
-    for number, row in table.rows[:10]:
-        names = [name for value in row.values() if (name := str(value or "").strip())]
-        if len(names) > 1 and find_column(names, "text") is not None:
-            return number
-    return None
 
 
 def _weight(column: str, given: str) -> float:

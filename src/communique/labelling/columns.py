@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ..data.predictions_schema import ERROR, OUTPUT, PREFIX
-from ..data.reader import COLUMNS, document_like, find_column
+from ..data.reader import COLUMNS, describe_names_below, document_like, find_column
 from ..errors import DataError
 from ..io.paths import InputFile
 from ..io.tables import MAX_COLUMNS, Chunk, Problem, Row, TableStream, Unreadable
@@ -18,6 +19,9 @@ from .options import InputNotes, Options
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+#: Number of chunks and unreadable rows in which the names of the columns are looked for if they are not in the first row.
+LOOKED_AT = 10
 
 
 class Columns:
@@ -60,8 +64,9 @@ class Columns:
         if text is None or text not in stream.columns:
             wanted = " or ".join(map(repr, [options.text_column] if options.text_column else COLUMNS["text"]))
             raise DataError(
-                f"{file.display_name}: there is no column {wanted}. The columns are: {', '.join(stream.columns)}. Name the column "
-                "that contains the text with --text-column",
+                describe_names_below(file.display_name, _first_rows(stream), options.text_column)
+                or f"{file.display_name}: there is no column {wanted}. The columns are: {', '.join(stream.columns)}. Name the "
+                "column that contains the text with --text-column",
                 *stream.notes,  # Another sheet or encoding can be the reason.
             )
         self.text = text
@@ -237,6 +242,12 @@ def _is_string(kind: pa.DataType) -> bool:
     import pyarrow as pa
 
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _first_rows(stream: TableStream) -> Iterator[tuple[int, Row]]:
+    for chunk in islice(stream.chunks, LOOKED_AT):
+        if isinstance(chunk, Chunk):
+            yield from zip(chunk.numbers, chunk.to_rows(), strict=True)
 
 
 def _without_rows(stream: TableStream) -> DataError:
