@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from helpers import TINY, has_facts, predictions, run, succeed
@@ -193,3 +194,25 @@ def test_outside_a_project_the_input_is_required(command: str, tmp_path: Path, m
     assert missing.exit_code == 2
     assert "Missing argument" in missing.output
     assert "--project" in succeed(command, "--help").output
+
+
+def test_of_several_processes_only_the_first_one_prints_what_a_project_provides(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("accelerate")
+    project = Project.open(study)
+    sheet = draw(project, 60, purpose="training").with_name("sample-1-anna.csv")
+    code(sheet, project.codebook)
+    succeed("merge", sheet, "--project", study)
+    monkeypatch.setattr("communique.training.run.train", lambda recipe, out, **_: out)
+    monkeypatch.setattr(
+        "communique.models.folder.read_info", lambda *_: SimpleNamespace(kind="checkpoint", warnings=())
+    )
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for rank in (0, 1):
+        monkeypatch.setenv("RANK", str(rank))
+        said = succeed("train", "--project", study).output
+        if rank:
+            assert said == ""
+        else:
+            assert has_facts(said, "model-1.rows.jsonl", "2 processes", "checkpoint: ", "communique label")

@@ -180,6 +180,15 @@ def note(line: str) -> None:
     typer.echo(one_line(line), err=True)
 
 
+def is_first_process() -> bool:
+    """Return whether this process reports to the user. `accelerate launch` runs `train` in several processes, and only one does."""
+    try:
+        from ..training.distributed import rank
+    except ModuleNotFoundError:  # The command itself says what to install.
+        return True
+    return rank() == 0
+
+
 #: Whether the command finds its input in a project. `InProject` then prints what to do next.
 in_project: ContextVar[bool] = ContextVar("in_project", default=False)
 

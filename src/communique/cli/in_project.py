@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperCommand
 
 from ..reporting.lines import project_command
-from .common import INPUT, cli_errors, in_project, note
+from .common import INPUT, cli_errors, in_project, is_first_process, note
 
 #: The option that names a project.
 ProjectOption = Annotated[
@@ -75,11 +75,13 @@ class InProject(TyperCommand):
             if project is None:
                 return
             filled = defaults.fill(str(self.name), project, given)
-            for line in filled.notes:
-                note(line)
-            note(project_command(project.name, [str(self.name), *filled.arguments, *_without_project(args)]))
             added.extend(filled.arguments)
-            ctx.meta[AFTERWARDS] = filled.afterwards
+            reports = self.name != "train" or is_first_process()
+            ctx.meta[AFTERWARDS] = filled.afterwards if reports else ()
+            if reports:
+                for line in filled.notes:
+                    note(line)
+                note(project_command(project.name, [str(self.name), *filled.arguments, *_without_project(args)]))
 
         cli_errors(fill)()
         return added

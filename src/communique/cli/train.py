@@ -23,6 +23,7 @@ from .common import (
     advise,
     cli_errors,
     default_codebook,
+    is_first_process,
     label_translation,
     named_columns,
     note,
@@ -150,7 +151,7 @@ def train(
         if only_folds:
             advise(f"To train the model with these folds, run the same command without --only-folds. Folds: {folds}")
             return
-    if distributed.rank() > 0:
+    if not is_first_process():
         return
     info = read_info(written)
     note(f"{info.kind if info.kind == 'checkpoint' else 'model'}: {written}")
@@ -215,9 +216,7 @@ def _check_processes(data: list[str], kind: str | None, folds: Path | None, proc
             f"{processes} processes cannot compute folds. Start the command without `accelerate launch`",
             param_hint="--folds",
         )
-    from ..training.distributed import rank
-
-    if rank() == 0 and not _is_recipe(data[0]):
+    if is_first_process() and not _is_recipe(data[0]):
         note(
             f"{processes} processes train a transformer without comparing classifiers. To compare them, start the command without "
             "`accelerate launch`."
