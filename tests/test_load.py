@@ -26,13 +26,15 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_name_of_the_shipped_model_stands_for_its_folder(elsewhere: Path) -> None:
+def test_the_name_of_the_shipped_model_stands_for_its_folder(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It names the shipped model even if another model is the default."""
     assert model_folder(NAME) == model_folder(Path(NAME)) == ROOT / "models" / NAME
     assert model_folder() == model_folder("") == elsewhere / "mine"
     for other in ("models/communique-small", "other", "./other"):
         assert model_folder(other) == Path(other)
     assert Predictor.load(NAME).info.name == load_model(NAME).info.name == NAME
+    monkeypatch.setenv(MODEL_VARIABLE, NAME)
+    assert model_folder() == ROOT / "models" / NAME
     assert is_model(NAME)
     assert not is_model("table.csv")
 

@@ -275,7 +275,7 @@ def test_the_sheet_is_also_reported_if_it_contains_no_text_column(tmp_path: Path
 
 @pytest.mark.parametrize("options", [{}, {"text_column": "text"}])
 def test_column_names_below_a_title_are_reported(tmp_path: Path, options: dict[str, str]) -> None:
-    rows = [["Speeches 2024", None], [None, None], ["id", "text"], ["1", "We help."]]
+    rows: list[list[Any]] = [["Speeches 2024", None], [None, None], ["id", "text"], ["1", "We help."]]
     for path in (
         sheets(tmp_path / "a.xlsx", one=rows),
         written(tmp_path, "a.csv", "Speeches,\n,\nid,text\n1,We help.\n"),

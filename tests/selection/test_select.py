@@ -489,14 +489,15 @@ def test_fields_of_a_recipe_that_the_classifier_does_not_use_are_named(
     monkeypatch.setattr("communique.selection.select.select", stop := StoppingSelect())
     (tmp_path / "texts.jsonl").write_text('{"id": "u", "text": "They will blame the harbour."}\n')
     texts = [TextFields(path=str(tmp_path / "texts.jsonl"))]
-    ours = {"soup": 2, "epochs": 9}
+    ours: dict[str, object] = {"soup": 2, "epochs": 9}
     if kind != "transformer":
         ours |= {"teachers": ("no folder",), "unlabelled": tuple(texts)}
     settings, lines = recipe(tmp_path, tiny_backbone).model_copy(update=ours), list[str]()
     reporter = ProgressReporter(line=lines.append)
-    arguments = {"folds": tmp_path / "folds"} if folds else {}
     with pytest.raises(KeyboardInterrupt):
-        train_selected(settings, tmp_path / "run", kind=kind, progress=reporter, **arguments)
+        train_selected(
+            settings, tmp_path / "run", kind=kind, folds=tmp_path / "folds" if folds else None, progress=reporter
+        )
     named = [line for line in lines if "does not use" in line]
     assert [line.partition("recipe: ")[2] for line in named] == ([f"{', '.join(unused)}."] if unused else [])
     assert [s.text for s in stop.unlabelled] == (["They will blame the harbour."] if folds else [])

@@ -321,7 +321,7 @@ def default_model() -> Path:
         BundleError: The shipped model does not exist.
     """
     if named := os.environ.get(MODEL_VARIABLE):
-        return Path(named)
+        return model_folder(named)
     return _shipped_model()
 
 
