@@ -101,6 +101,14 @@ def test_scores_become_words_of_the_original_text() -> None:
         ("रूस की सरकार", "सरका", "सरकार"),
         ("می\u200cخواهیم ایران", "خوا", "می\u200cخواهیم"),
         ("Grupo de los 77 países", "7", "77"),
+        # 북한은 in decomposed Korean letters.
+        (
+            "\u1107\u116e\u11a8\u1112\u1161\u11ab\u110b\u1173\u11ab",
+            "\u1107\u116e\u11a8\u1112",
+            "\u1107\u116e\u11a8\u1112\u1161\u11ab",
+        ),
+        # A mark without a letter, as in garbled text.
+        ("ثقة \u0301المواطنين", "المواطنين", "\u0301المواطنين"),
     ],
 )
 def test_spans_do_not_divide_words_of_scripts_with_spaces(text: str, part: str, words: str) -> None:

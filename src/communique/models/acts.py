@@ -30,6 +30,11 @@ NO_SPAN = -1
 #: words of a span can end inside such a run of letters.
 _UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN", "IDEOGRAPHIC")
 
+_JOINERS = "\u200c\u200d"
+
+#: Vowels and final consonants of Korean syllables in decomposed text, as in names of files on macOS.
+_JAMO = frozenset(map(chr, (*range(0x1160, 0x1200), *range(0xD7B0, 0xD800))))
+
 
 @dataclass(frozen=True)
 class ActOutputs:
@@ -198,14 +203,15 @@ def whole_words(text: str, span: Span) -> Span:
 
 
 def _joined(one: str, other: str) -> bool:
-    """Return whether two neighbouring characters belong to the same word of a script with spaces."""
+    """Return whether two neighbouring characters belong to the same word of a script with spaces, or to the same letter."""
     if _attached(other):
-        return True
+        # A mark after white space belongs to no letter.
+        return not one.isspace()
     return all(c.isalnum() or _attached(c) for c in (one, other)) and not any(
         unicodedata.name(c, "").startswith(_UNSPACED) for c in (one, other)
     )
 
 
 def _attached(character: str) -> bool:
-    """Return whether a character is a combining mark or a joiner, which are part of the letter before them."""
-    return unicodedata.category(character)[0] == "M" or character in "\u200c\u200d"
+    """Return whether a character is part of the letter before it: a combining mark, a joiner, or a part of a Korean syllable."""
+    return unicodedata.category(character)[0] == "M" or character in _JOINERS or character in _JAMO
