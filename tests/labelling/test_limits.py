@@ -101,20 +101,33 @@ def test_a_gain_is_not_reported_as_a_negative_loss() -> None:
     assert "Expect" not in found
 
 
-@pytest.mark.parametrize(("kind", "words"), [("long", "--split"), ("short", "headings"), ("far", "--out-of-domain")])
-def test_unusual_sentences_are_reported_from_five_in_a_hundred(kind: str, words: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "words", "measured"),
+    [
+        ("long", "--split", "the 1,234 longest sentences"),
+        ("short", "headings", "the 1,234 shortest sentences"),
+        ("far", "--out-of-domain", "the 1,234 sentences least similar"),
+    ],
+)
+def test_unusual_sentences_are_reported_from_five_in_a_hundred(kind: str, words: str, measured: str) -> None:
     info = trained_on(USUAL.model_copy(update={"losses": (loss(kind, None),)}), en=500)
     found = lines(counts(100, **{kind: 5}), info)
     assert has_facts(
         found,
         "5 of 100 sentences (5.0%) are",
         words,
-        "1,234 such sentences that did not train the model",
+        measured,
         "(loss 0.100 [–])",
     )
     assert limit_lines(counts(100, **{kind: 4}), info) == []
     assert limit_lines(counts(1000, **{kind: 49}), info) == []
     assert limit_lines(counts(19, **{kind: 19}), info) == []
+
+
+def test_an_output_with_scores_is_not_advised_to_have_scores() -> None:
+    found = "\n".join(limit_lines(counts(100, far=50), trained_on(en=500), scored=True))
+    assert has_facts(found, "50 of 100", "out_of_domain", 0.99)
+    assert "--out-of-domain" not in found
 
 
 def test_models_that_do_not_know_what_is_usual_warn_of_texts_with_many_characters() -> None:
@@ -188,7 +201,7 @@ def test_the_warning_needs_no_option_and_no_column(tmp_path: Path, bundle: Path)
     code, _, err = label(source(tmp_path), "-o", tmp_path / "out.jsonl", "--model", bundle)
     assert code == 0
     assert "out_of_domain" not in (tmp_path / "out.jsonl").read_text()
-    assert "warning: 10 of 30 sentences (33.3%) are less similar to the training sentences of fake than 99%" in err
+    assert "warning: 10 of 30 sentences (33.3%) are less similar to the training sentences of fake than 99 %" in err
     assert ADVICE in err
 
 
@@ -217,7 +230,8 @@ def test_the_warning_counts_all_shards_of_a_resumed_run(tmp_path: Path, bundle: 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({}, "exported without out-of-domain scores"),
+        ({}, "Train and export it again"),
+        ({"limits": {"length": {"low": 3, "high": 9}}}, "Train it on more rows"),
         ({"kind": "checkpoint"}, "communique export"),
         ({"kind": "baseline", "classifier": "tfidf-logreg"}, "a tfidf-logreg model computes no out-of-domain scores"),
     ],

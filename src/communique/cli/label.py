@@ -120,8 +120,6 @@ def label(
 
     output = Output.checked(out, out_format, resume=resume, overwrite=overwrite, escape_formulas=escape_formulas)
     _check_format(form)
-    trained = ModelRun(model or default_model(), threads, engine, ray_address, actors)
-    trained.check(to_file=output.to_file)
     chat = ChatOptions(
         codebook,
         endpoint,
@@ -136,18 +134,22 @@ def label(
         max_cost,
         max_tokens,
     )
-    run: ModelRun | ChatRun = trained
+    run: ModelRun | ChatRun
     if labeler == "chat":
         others = {
             "--model": model,
             "--threads": threads,
             "--engine": engine if engine != "local" else None,
+            "--ray-address": ray_address,
+            "--actors": actors,
             "--abstain": abstain,
             "--out-of-domain": out_of_domain,
         }
         run = chat.run(out, others=others)
     else:
         chat.check_unused()
+        run = ModelRun(model or default_model(), threads, engine, ray_address, actors)
+        run.check(to_file=output.to_file)
     reading = TextReading(
         text_column=text_column,
         document_column=document_column,
@@ -211,14 +213,14 @@ def _run(
             return
         else:
             done = labelled
-    _report(*done, run.info, output)
+    _report(*done, run.info, output, scored=options.out_of_domain)
 
 
-def _report(summary: Summary, notes: InputNotes, info: ModelInfo, output: Output) -> None:
+def _report(summary: Summary, notes: InputNotes, info: ModelInfo, output: Output, *, scored: bool) -> None:
     """Print the notes, the counts, and warnings about unusual texts. Exit with 1 if some rows have no labels."""
     from ..labelling.limits import limit_lines
 
-    for line in (*notes.lines(), *summary.lines(), *limit_lines(summary, info)):
+    for line in (*notes.lines(), *summary.lines(), *limit_lines(summary, info, scored=scored)):
         note(line)
     if output.to_file:
         note(f"output: {output.out}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from ..data.predictions_schema import OUT_OF_DOMAIN
 from ..data.units import MANY_CHARACTERS
 from ..models.info import ModelInfo
 from ..models.limits import FAR, RARE, Group, Limits
@@ -27,18 +28,28 @@ ADVICE = (
 )
 
 
-def limit_lines(summary: Summary, info: ModelInfo) -> list[str]:
+#: The sentences on which a loss was measured. The outer 5 % of them were measured, because the 1 % of the warnings are too few.
+_MEASURED: dict[Group, str] = {
+    "far": "the {n} sentences least similar to the training sentences, of those that did not train the model",
+    "short": "the {n} shortest sentences that did not train the model",
+    "long": "the {n} longest sentences that did not train the model",
+    "rare language": "{n} sentences in languages with few training sentences that did not train the model",
+}
+
+
+def limit_lines(summary: Summary, info: ModelInfo, *, scored: bool = False) -> list[str]:
     """Return warnings about a labelled corpus: unfamiliar languages, unusual lengths, and sentences unlike the training sentences.
 
     Args:
         summary: Counts of the corpus.
         info: The model.
+        scored: Whether the output contains the out-of-domain score of each sentence.
     """
     limits = info.limits or Limits()
     lines = [
         *_languages(summary, info, limits),
         *_lengths(summary, info, limits),
-        *_distance(summary, info, limits),
+        *_distance(summary, info, limits, scored=scored),
     ]
     return [*(f"warning: {line}" for line in lines), *([ADVICE] if lines else [])]
 
@@ -101,12 +112,13 @@ def _lengths(summary: Summary, info: ModelInfo, limits: Limits) -> list[str]:
     return lines
 
 
-def _distance(summary: Summary, info: ModelInfo, limits: Limits) -> list[str]:
+def _distance(summary: Summary, info: ModelInfo, limits: Limits, *, scored: bool) -> list[str]:
     if limits.domain is None or not _is_unusual(summary.far, summary):
         return []
+    which = f"choose the rows whose {OUT_OF_DOMAIN} is above {FAR}" if scored else "label with --out-of-domain"
     return [
-        f"{_proportion(summary.far, summary.labelled)} less similar to the training sentences of {info.name} than {FAR:.0%} of the "
-        f"sentences of the same kind. {_expected(limits, 'far')} To list them, label with --out-of-domain"
+        f"{_proportion(summary.far, summary.labelled)} less similar to the training sentences of {info.name} than 99 % of the "
+        f"sentences of the same kind. {_expected(limits, 'far')} To list them, {which}"
     ]
 
 
@@ -122,10 +134,7 @@ def _expected(limits: Limits, group: Group, *, at_least: bool = False) -> str:
     """Say which loss of macro-F1 to expect in a group of sentences, or at least to expect."""
     if (loss := limits.loss(group)) is None:
         return "How much worse the model labels them was not measured."
-    which = "sentences in languages with few training sentences" if group == "rare language" else "such sentences"
+    which = _MEASURED[group].format(n=f"{loss.n:,}")
     lost = f"loss {score(loss.loss, loss.low, loss.high)}" if loss.loss > 0 else "no loss"
     least = " Expect at least this loss." if at_least and loss.loss > 0 else ""
-    return (
-        f"On {loss.n:,} {which} that did not train the model, macro-F1 was {number(loss.macro_f1)}, compared with "
-        f"{number(loss.others)} on all others ({lost}).{least}"
-    )
+    return f"On {which}, macro-F1 was {number(loss.macro_f1)}, compared with {number(loss.others)} on all others ({lost}).{least}"

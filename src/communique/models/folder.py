@@ -53,7 +53,7 @@ from .info import (
     ActsInfo,
     ModelInfo,
 )
-from .limits import DomainInfo
+from .limits import MIN_DESCRIBED, DomainInfo
 
 #: What to do if a path is not a model folder.
 NAME_A_MODEL = f"Name a model folder, or {DEFAULT_MODEL} for the shipped model"
@@ -211,8 +211,13 @@ def require_domain(folder: str | Path, info: ModelInfo) -> DomainInfo:
             reason = "a checkpoint computes no out-of-domain scores. Export it with `communique export` first"
         elif info.kind == "baseline":
             reason = f"a {info.classifier} model computes no out-of-domain scores. Use a model that `communique export` wrote"
-        else:
+        elif info.limits is None:
             reason = "this model was exported without out-of-domain scores. Train and export it again"
+        else:
+            reason = (
+                f"this model was exported without out-of-domain scores, which require {MIN_DESCRIBED} training sentences and as "
+                "many held-out ones. Train it on more rows, and export it again"
+            )
         raise BundleError(f"{folder}: {reason}")
     return info.domain
 

@@ -15,6 +15,9 @@ RARE = 100
 #: the scores are.
 FAR = 0.99
 
+#: Minimum number of training sentences, and of sentences that define the out-of-domain scores.
+MIN_DESCRIBED = 50
+
 #: Proportion of the sentences on which losses are measured: the farthest, the shortest and the longest ones. The limits of the
 #: warnings, 1 %, leave too few sentences.
 OUTER = 0.05

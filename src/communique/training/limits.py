@@ -20,16 +20,13 @@ from ..metrics.report import ScoreCI
 from ..metrics.scores import BoolArray, indicator, macro_f1, outcomes
 from ..models.domain import Domain
 from ..models.info import OUT_OF_FOLD
-from ..models.limits import OUTER, RARE, DomainInfo, Group, GroupLoss, Limits, UsualLength
+from ..models.limits import MIN_DESCRIBED, OUTER, RARE, DomainInfo, Group, GroupLoss, Limits, UsualLength
 from ..models.predictor import Predictor
 from ..reporting.format import without_nan
 from .splits import DataSplits
 
 #: Maximum number of training sentences whose vectors are described. More would hardly change the description.
 DESCRIBED = 5000
-
-#: Minimum number of training sentences, and of sentences that define the scores.
-MIN_DESCRIBED = 50
 
 #: Minimum number of sentences in a group, and outside of it, for which a loss is measured.
 MIN_GROUP = 50
