@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from fakes import model_info
-from helpers import FILLERS, PATIENCE, ROUNDING, tiny_rows
+from helpers import FILLERS, PATIENCE, ROUNDING, facts, tiny_rows
 
 from communique import BundleError, DataError, Predictor, Sentence
 from communique.integrations.sklearn import StanceClassifier
@@ -177,6 +177,14 @@ def test_environment_variable_names_the_default_model(monkeypatch: pytest.Monkey
     monkeypatch.setenv("COMMUNIQUE_MODEL", str(tiny_bundle))
     assert default_model() == tiny_bundle
     assert Predictor.load().info.name == "tiny"
+
+
+def test_the_environment_variable_is_named_if_its_folder_is_not_a_model(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("COMMUNIQUE_MODEL", str(tmp_path / "nothing"))
+    with pytest.raises(BundleError, match=facts("COMMUNIQUE_MODEL", tmp_path / "nothing")):
+        Predictor.load()
 
 
 @pytest.fixture

@@ -318,10 +318,16 @@ def default_model() -> Path:
     """Find the folder of the default model: the one that COMMUNIQUE_MODEL names, or else the shipped one.
 
     Raises:
-        BundleError: The shipped model does not exist.
+        BundleError: The folder contains no model.
     """
     if named := os.environ.get(MODEL_VARIABLE):
-        return model_folder(named)
+        folder = model_folder(named)
+        if not (folder / INFO).is_file():
+            raise BundleError(
+                f"{named}: there is no model in this folder, which the environment variable {MODEL_VARIABLE} names. Set the "
+                "variable to a model folder, or unset it to use the shipped model"
+            )
+        return folder
     return _shipped_model()
 
 
