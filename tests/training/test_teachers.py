@@ -14,6 +14,7 @@ from communique.metrics.scores import indicator
 from communique.training.fold_predictions import FOLD_FILE, FoldPredictions, row_key
 from communique.training.recipe import Recipe
 from communique.training.soft_labels import SoftLabels
+from communique.training.steps import IDENTITY
 from communique.training.teachers import FoldTeacher
 from communique.training.unlabelled import Unlabelled
 
@@ -119,5 +120,13 @@ def test_missing_unlabelled_texts_and_other_labels_are_refused(tmp_path: Path) -
     other = TINY_MULTICLASS.model_copy(update={"labels": TINY.labels[:2]})
     with pytest.raises(RecipeError, match=facts("cooperation_pledge", "labels of the codebook")):
         FoldTeacher(tmp_path / "folds", other)
-    with pytest.raises(RecipeError, match=facts(FOLD_FILE, "missing")):
+
+
+def test_a_teacher_that_is_neither_a_model_nor_a_cross_validation_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=facts(tmp_path, "neither a model", FOLD_FILE)):
+        soft(tmp_path)
+    with pytest.raises(RecipeError, match=facts(tmp_path / "nothing", "no such folder")):
+        soft(tmp_path / "nothing")
+    (tmp_path / IDENTITY).write_text("{}")
+    with pytest.raises(RecipeError, match=facts(tmp_path, "not finished")):
         soft(tmp_path)

@@ -75,6 +75,13 @@ def test_scored_and_repeated_sentences_are_left_out_and_counted(tmp_path: Path) 
         read_unlabelled(recipe(tmp_path, passages[:1]), corpus(), corpus(("Other.", "held")))
 
 
+def test_a_table_without_rows_has_no_text(tmp_path: Path) -> None:
+    (tmp_path / "empty.csv").write_text("id,text\n")
+    found = recipe(tmp_path, [], unlabelled=[{"path": str(tmp_path / "empty.csv")}])
+    with pytest.raises(DataError, match="the tables contain no text"):
+        read_unlabelled(found, corpus(), corpus())
+
+
 def test_hashes_are_no_texts(tmp_path: Path) -> None:
     rows = [{"id": "t", "document": "z", "sha256": text_sha256("No text."), "labels": []}]
     with pytest.raises(DataError, match=facts("passages.jsonl", "only hashes")):

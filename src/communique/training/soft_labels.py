@@ -16,7 +16,9 @@ from ..errors import RecipeError
 from ..metrics.scores import indicator
 from ..models.distillation import Distillation
 from ..models.info import INFO, short_path
+from .fold_predictions import FOLD_FILE
 from .recipe import Recipe
+from .steps import IDENTITY
 from .teachers import FoldTeacher, ModelTeacher, Probabilities, Teacher
 from .unlabelled import Unlabelled
 
@@ -75,11 +77,7 @@ class SoftLabels:
         """
         if not recipe.teachers:
             return None
-        folders = [Path(path) for path in recipe.teachers]
-        teachers = tuple(
-            ModelTeacher(folder, codebook, scored) if (folder / INFO).is_file() else FoldTeacher(folder, codebook)
-            for folder in folders
-        )
+        teachers = tuple(_open(Path(path), codebook, scored) for path in recipe.teachers)
         if not len(unlabelled.corpus) and all(isinstance(teacher, ModelTeacher) for teacher in teachers):
             raise RecipeError(
                 "teachers: there is nothing that these models could label. Name texts in 'unlabelled', or the folder of "
@@ -135,3 +133,24 @@ class SoftLabels:
             files={short_path(name): digest for name, digest in corpus.files.items()},
             left_out=self.unlabelled.left_out,
         )
+
+
+def _open(folder: Path, codebook: Codebook, scored: Corpus) -> Teacher:
+    """Open a teacher.
+
+    Raises:
+        CommuniqueError: It cannot be used.
+    """
+    if (folder / INFO).is_file():
+        return ModelTeacher(folder, codebook, scored)
+    if (folder / FOLD_FILE).is_file():
+        return FoldTeacher(folder, codebook)
+    if not folder.is_dir():
+        problem = "there is no such folder"
+    elif (folder / IDENTITY).is_file():
+        raise RecipeError(
+            f"teachers: {folder}: this training has not finished. Run its communique train command again to resume it"
+        )
+    else:
+        problem = f"this folder contains neither a model ({INFO}) nor out-of-fold predictions ({FOLD_FILE})"
+    raise RecipeError(f"teachers: {folder}: {problem}. Name a model folder, or a folder that `train --folds` wrote")

@@ -112,7 +112,8 @@ def read_unlabelled(
             kept.append(sentence)
     found = Unlabelled(Corpus(tuple(kept), texts.files), {reason: left_out[reason] for reason in sorted(left_out)})
     if not kept:
-        raise DataError(f"unlabelled: no sentence is left ({found.reasons}). Name other texts, or remove this field")
+        problem = f"no sentence is left ({found.reasons})" if left_out else "the tables contain no text"
+        raise DataError(f"unlabelled: {problem}. Name other texts, or remove this field")
     progress.say(found.describe())
     return found
 
