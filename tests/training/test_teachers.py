@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +122,25 @@ def test_missing_unlabelled_texts_and_other_labels_are_refused(tmp_path: Path) -
     other = TINY_MULTICLASS.model_copy(update={"labels": TINY.labels[:2]})
     with pytest.raises(RecipeError, match=facts("cooperation_pledge", "labels of the codebook")):
         FoldTeacher(tmp_path / "folds", other)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda found: found.folds.__setitem__(3, 3),
+        lambda found: found.logits.__setitem__((3, 1), np.nan),
+        lambda found: found.logits.__setitem__((3, 1), np.inf),
+        lambda found: found.unlabelled.__setitem__((1, 2, 0), np.nan),
+    ],
+)
+def test_predictions_that_do_not_fit_each_other_are_refused(
+    tmp_path: Path, change: Callable[[FoldPredictions], None]
+) -> None:
+    found = replace(predictions(tmp_path / "folds"), folds=FOLDS.copy())
+    change(found)
+    found.save(tmp_path / "folds")
+    with pytest.raises(RecipeError, match=facts(FOLD_FILE, "damaged")):
+        soft(tmp_path / "folds")
 
 
 def test_a_teacher_that_is_neither_a_model_nor_a_cross_validation_is_refused(tmp_path: Path) -> None:

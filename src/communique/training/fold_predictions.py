@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.sentence import Sentence
+from ..data.splits import NEVER_SCORED
 from ..errors import RecipeError
 from .steps import read_arrays, write_arrays
 
@@ -86,15 +87,26 @@ class FoldPredictions:
                 tuple(content["texts"].tolist()),
                 content["unlabelled"].astype(np.float32),
             )
-            n, m, k = len(found.rows), len(found.texts), len(found.labels)
-            if (found.folds.shape, found.logits.shape, found.unlabelled.shape[1:]) != ((n,), (n, k), (m, k)):
+            if not found._is_complete():
                 raise KeyError
-        except KeyError:
+        except (KeyError, ValueError):
             raise RecipeError(
                 f"{folder / FOLD_FILE}: the file is missing or damaged. Run `communique train RECIPE --folds {folder}` to "
                 "compute it"
             ) from None
         return found
+
+    def _is_complete(self) -> bool:
+        """Return whether the arrays fit each other, and each row and each fold is predicted completely or not at all."""
+        n, m, k = len(self.rows), len(self.texts), len(self.labels)
+        if (self.folds.shape, self.logits.shape, self.unlabelled.shape[1:]) != ((n,), (n, k), (m, k)):
+            return False
+        if not all(isinstance(name, str) for name in (*self.labels, *self.rows, *self.texts)):
+            return False
+        if not ((self.folds >= NEVER_SCORED) & (self.folds < len(self.unlabelled))).all():
+            return False
+        parts = self.logits, self.unlabelled.reshape(len(self.unlabelled), -1)
+        return all(bool((np.isfinite(part).all(axis=1) | np.isnan(part).all(axis=1)).all()) for part in parts)
 
     def positions(self, sentences: Sequence[Sentence]) -> NDArray[np.int64]:
         """Return the position of each sentence among the rows, or -1 if it is not among them."""
