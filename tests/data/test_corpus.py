@@ -795,3 +795,18 @@ def test_a_table_that_is_read_twice_is_refused(tmp_path: Path) -> None:
     (tmp_path / "e1.csv").write_text("text\n")
     (tmp_path / "e2.csv").write_text("text\n")
     assert len(Corpus.read([tmp_path / "e1.csv", tmp_path / "e2.csv"])) == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "problems"),
+    [("", ["the file is empty"]), ("\n\n", ["the file is empty"]), ("no JSON\n", ["not valid JSON"])],
+)
+def test_json_lines_without_any_key_are_not_said_to_lack_a_column(
+    tmp_path: Path, content: str, problems: list[str]
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(content)
+    with pytest.raises(CorpusError) as caught:
+        Corpus.read(path)
+    assert len(caught.value.problems) == len(problems)
+    assert all(words in problem for words, problem in zip(problems, caught.value.problems, strict=True))

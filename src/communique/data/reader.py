@@ -13,7 +13,7 @@ from pathlib import Path
 from ..errors import DataError
 from ..io.atomic import file_sha256
 from ..io.read import Table, as_number, cell, has_decimal_comma, read_table
-from ..io.tables import Row, Unreadable, is_missing
+from ..io.tables import NO_KEYS, Row, Unreadable, is_missing
 from ..reporting.format import counted
 from ..text.cleaning import SURROGATE
 from ..text.language import UNDETERMINED
@@ -158,6 +158,10 @@ class CorpusReader:
         self.files[str(path)] = file_sha256(path)
         self.notes += table.notes
         self.problems += table.problems
+        if not table.columns:
+            if table.problems:
+                return
+            raise DataError(f"{path}: {NO_KEYS}")
         fields, answers = self._fields(table)
         if "document" not in fields:
             rows = [row for _, row in table.rows[:1000]]

@@ -58,6 +58,10 @@ class Problem:
     content: str = ""
 
 
+#: Message about JSON without any key. Files of other formats have a header.
+NO_KEYS = "the file is empty. Write one JSON object per line"
+
+
 @dataclass
 class TableStream:
     """An open table. For JSON Lines, `columns` are the columns of the first chunk."""

@@ -11,7 +11,7 @@ from ..data.predictions_schema import ERROR, OUTPUT, PREFIX
 from ..data.reader import COLUMNS, describe_names_below, document_like, find_column
 from ..errors import DataError
 from ..io.paths import InputFile
-from ..io.tables import MAX_COLUMNS, Chunk, Problem, Row, TableStream, Unreadable
+from ..io.tables import MAX_COLUMNS, NO_KEYS, Chunk, Problem, Row, TableStream, Unreadable
 from ..reporting.format import counted
 from ..text.cleaning import SURROGATE, without_surrogates
 from .ids import MAX_IDS, SeenIds
@@ -252,4 +252,4 @@ def _first_rows(stream: TableStream) -> Iterator[tuple[int, Row]]:
 
 def _without_rows(stream: TableStream) -> DataError:
     problems = [chunk.reason for chunk in stream.chunks if isinstance(chunk, Problem)]
-    return DataError(*(problems or [f"{stream.path}: the file is empty. Write one JSON object per line"]))
+    return DataError(*(problems or [f"{stream.path}: {NO_KEYS}"]))
