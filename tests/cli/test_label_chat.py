@@ -434,3 +434,16 @@ def test_a_file_that_is_not_a_file_of_answers_is_left_alone(
         base.execute("CREATE TABLE mine (a)")
     base.close()
     assert has_facts(run(*arguments(chat_server, corpus, codebook, out), "--restart").stderr, stored, "mine")
+
+
+def test_the_default_model_is_not_needed(
+    chat_server: Server, corpus: Path, codebook: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMMUNIQUE_MODEL", str(tmp_path / "nothing"))
+    succeed(*arguments(chat_server, corpus, codebook, tmp_path / "out.jsonl"))
+
+
+def test_options_of_ray_are_refused(chat_server: Server, corpus: Path, codebook: Path, tmp_path: Path) -> None:
+    found = run(*arguments(chat_server, corpus, codebook, tmp_path / "out.jsonl"), "--actors", 2)
+    assert found.exit_code == 2
+    assert has_facts(found.stderr, "--actors", "--labeler chat")

@@ -70,6 +70,13 @@ def test_other_probabilities_are_refused(minimum: float) -> None:
         predictions((0.9, 0.1, 0.1)).abstain(minimum)
 
 
+@pytest.mark.parametrize(("minimum", "advised"), [(0.1, True), (0.49, True), (0.4999999, False), (1e-9, False)])
+def test_no_other_refused_probability_is_advised(minimum: float, advised: bool) -> None:
+    with pytest.raises(DataError) as caught:
+        predictions((0.9, 0.1, 0.1)).abstain(minimum)
+    assert ("To accept" in str(caught.value)) == advised
+
+
 def test_models_that_cannot_abstain_are_refused() -> None:
     with pytest.raises(DataError, match="no probabilities"):
         predictions((float("nan"),) * 3).abstain(0.9)

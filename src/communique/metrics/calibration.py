@@ -137,7 +137,9 @@ def check_abstention(minimum: float) -> float:
     if 0.5 < minimum < 1:
         return minimum
     hint = (
-        f". To accept a probability of {minimum:g} of an error, write {1 - minimum:g}" if 1e-6 <= minimum < 0.5 else ""
+        f". To accept a probability of {minimum:g} of an error, write {1 - minimum:g}"
+        if 0.001 <= minimum <= 0.49
+        else ""
     )
     raise ValueError(
         f"{minimum:g} is not allowed. Write the probability that a decision must at least have of being right: more than 0.5 and "
