@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# Tests run on all cores, at most four, because each worker needs about 2 GB. The tests of a file stay together and share fixtures.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 # Folder or file with the texts of data/reference, which are not part of the project; see data/README.md.
 TEXTS ?=
 
@@ -13,15 +15,15 @@ label: $(VENV)/base
 
 # The fast tests run first, so that most failures are reported within minutes.
 test: $(VENV)/full
-	$(BIN)/python -m pytest -m "not slow and not soak"
-	$(BIN)/python -m pytest -m "slow and not soak"
+	$(PYTEST) -m "not slow and not soak"
+	$(PYTEST) -m "slow and not soak"
 
 check: $(VENV)/full
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not slow and not soak"
+	$(PYTEST) -m "not slow and not soak"
 
 # The longest checks. `make test` runs a short form of each.
 soak: $(VENV)/full

@@ -34,13 +34,14 @@ CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2
 
 @pytest.fixture(scope="module", autouse=True)
 def memory() -> Iterator[None]:
-    # The memory of ordinary imports does not count.
+    # The memory of ordinary imports does not count. Which of them an earlier test has already done depends on the order of the
+    # tests, and so do some hundred MiB. An alias bomb would need gigabytes.
     for module in ("torch", "transformers", "scipy.stats", "babel", "pyarrow.parquet", "communique.cli.app"):
         import_module(module)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     yield
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    assert grown < 250, f"{grown:.0f} MiB more"
+    assert grown < 600, f"{grown:.0f} MiB more"
 
 
 @pytest.fixture
