@@ -54,8 +54,9 @@ def chat_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 @pytest.fixture
 def fake_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Open every folder as a `FakeModel`."""
-    # The evaluation imports the function under its own name.
-    for module in ("communique.load", "communique.evaluation.evaluate"):
+    # The evaluation imports the function under its own name. If it was imported while `communique.load` is patched, it would keep
+    # the fake, so it comes first.
+    for module in ("communique.evaluation.evaluate", "communique.load"):
         monkeypatch.setattr(f"{module}.load_model", lambda folder, *, threads=None, info=None: FakeModel(folder))
 
 
