@@ -118,7 +118,7 @@ def fit(
         path = _path(name, kind, part)
         if number % workers != worker or (path.exists() and _load(task, name, kind, part)):
             continue
-        start = time.monotonic()
+        commit, start = git_commit(), time.monotonic()
         candidate = _candidate(VARIANTS[name], task.codebook, work)
         candidate.fit(_training(task, kind, part), work / "steps" / path.stem)
         scored = _scored(task, kind, part)
@@ -126,7 +126,7 @@ def fit(
         seconds = time.monotonic() - start
         store(path, scored, _settings(task, name, kind, part), {"logits": logits}, seconds)
         if models is not None:
-            write_model(task, candidate, _training(task, kind, part), kind, part, logits, models / path.stem)
+            write_model(task, candidate, _training(task, kind, part), kind, part, logits, models / path.stem, commit)
         print(f"{name}, {kind}, part {part}: {seconds:.0f} s", flush=True)
 
 
@@ -138,6 +138,7 @@ def write_model(
     part: int,
     logits: NDArray[np.float32],
     out: Path,
+    commit: str | None,
 ) -> None:
     """Write a classifier as a model folder, with thresholds tuned on the part that it was not trained on.
 
@@ -157,7 +158,7 @@ def write_model(
     )
     tuning, _ = tune_out_of_fold(rows, task.codebook, logits)
     splits = DataSplits(training, rows, Corpus(()), ())
-    candidate.write(Target(out, splits, tuning, score))
+    candidate.write(Target(out, splits, tuning, score, commit))
 
 
 def summarise(task: Task) -> dict[str, object]:

@@ -24,6 +24,7 @@ from communique.benchmark.runner import Grid, run
 from communique.benchmark.summary import summarise
 from communique.benchmark.worker import Job, make_classifier, work
 from communique.errors import CommuniqueError, DataError, RecipeError
+from communique.models.classifier import tune_on
 from communique.reporting.progress import ProgressReporter
 
 RECIPE: dict[str, Any] = {
@@ -92,6 +93,21 @@ def test_a_run_stores_scores_decisions_costs_and_versions(project: Path) -> None
     assert decisions.predicted.shape == decisions.gold.shape == (content["scores"]["n"], 3)
     texts = [row["text"] for row in tiny_rows(30)]
     assert not any(str(text).encode() in place.decisions.read_bytes() for text in texts)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_run_stores_the_commit_with_which_it_began(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    head = ["before"]
+
+    def commit_and_tune(*args: Any) -> Any:
+        head[0] = "after"
+        return tune_on(*args)
+
+    for module in ("worker", "results"):
+        monkeypatch.setattr(f"communique.benchmark.{module}.git_commit", lambda: head[0], raising=False)
+    monkeypatch.setattr("communique.benchmark.worker.tune_on", commit_and_tune)
+    ((_, content),) = started(project, only=["prior"]).runs
+    assert content["commit"] == "before"
 
 
 @pytest.mark.usefixtures("here")

@@ -472,6 +472,25 @@ def test_tfidf_becomes_a_model_with_thresholds_from_out_of_fold_predictions(
     assert has_facts(refused.stderr, "needs no export", "communique label TEXT --model")
 
 
+@pytest.mark.parametrize("kind", ["tfidf", "frozen-encoder"])
+def test_a_model_records_the_commit_with_which_its_training_began(
+    tmp_path: Path, tiny_backbone: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """A commit that is made during a long training is not that of the code that runs."""
+    head = ["before"]
+
+    def commit_and_select(*args: Any, **options: Any) -> Any:
+        head[0] = "after"
+        return select(*args, **options)
+
+    for module in ("selection.select", "selection.candidates", "baselines.saving"):
+        monkeypatch.setattr(f"communique.{module}.git_commit", lambda: head[0], raising=False)
+    monkeypatch.setattr("communique.selection.select.select", commit_and_select)
+    monkeypatch.setattr("communique.selection.select.FOLDS", 2)
+    train_selected(recipe(tmp_path, tiny_backbone, documents=10), tmp_path / "run", kind=kind)
+    assert load_model(tmp_path / "run").info.commit == "before"
+
+
 @pytest.mark.parametrize(
     ("kind", "folds", "unused"),
     [

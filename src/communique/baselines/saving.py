@@ -39,6 +39,7 @@ def save(
     tuned: Tuning | None = None,
     scores: tuple[Score, ...] = (),
     warnings: tuple[str, ...] = (),
+    commit: str | None = None,
     seconds: float = 0.0,
     name: str | None = None,
     version: str = "0.1.0",
@@ -59,6 +60,7 @@ def save(
         tuned: Temperature, biases and thresholds that were found elsewhere; nothing is then tuned on `tuning`.
         scores: Scores that were measured elsewhere.
         warnings: Reasons why the model is unfit for use.
+        commit: Commit of the source code when the training began. Default: the current one.
         seconds: Duration of `fit` in seconds.
         name: Name of the model. Default: the name of the baseline.
         version: Version of the model.
@@ -121,7 +123,7 @@ def save(
         tuned_by=tuned.by,
         scores=scores,
         warnings=warnings,
-        commit=git_commit(),
+        commit=commit or git_commit(),
     )
     with new_folder(folder, replace=overwrite, marker=INFO) as new:
         text = json.dumps({"baseline": classifier.name, "settings": settings, "content": content}, ensure_ascii=True)

@@ -21,7 +21,7 @@ from ..io.atomic import replacing
 from ..io.write import write_parquet
 from ..metrics.bootstrap import RESAMPLES, interval_or_nan
 from ..metrics.scores import indicator, macro_f1, outcome_counts, precision_recall_f1, resampled_counts
-from ..models.info import git_commit, package_versions
+from ..models.info import package_versions
 from ..reporting.format import rounded
 from .splits import Sets, by_field
 from .worker import Job, Outcome
@@ -163,7 +163,7 @@ def record(place: Place, job: Job, outcome: Outcome, settings: dict[str, Any]) -
         "precision": outcome.precision,
         "cpus": os.cpu_count(),
         "versions": package_versions("torch", "transformers", "numpy", "scikit-learn"),
-        "commit": git_commit(),
+        "commit": outcome.commit,
     }
     with replacing(place.json) as handle:
         handle.write(json.dumps(content, indent=1, ensure_ascii=False) + "\n")

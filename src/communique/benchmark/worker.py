@@ -20,6 +20,7 @@ from ..data.codebook import Codebook
 from ..errors import CommuniqueError, MissingExtraError
 from ..metrics.calibration import to_logits
 from ..models.classifier import TrainableClassifier, tune_on
+from ..models.info import git_commit
 from ..reporting.progress import ProgressReporter
 from .recipe import ClassifierSettings
 from .splits import Sets
@@ -51,6 +52,7 @@ class Outcome:
     """The result of a run: probabilities and decisions (n, k) for the test rows, and their costs.
 
     Memory is the peak resident set size in bytes. For inference it is the peak after training, with the trained model in memory.
+    `commit` is that of the source code when the run began.
     """
 
     probabilities: NDArray[np.float32]
@@ -64,6 +66,7 @@ class Outcome:
     inference_bytes: int
     resumed: bool
     precision: str | None
+    commit: str | None
 
 
 def end_with_parent() -> None:
@@ -120,6 +123,7 @@ def _kept(job: Job) -> Path:
 
 def _work(job: Job) -> Outcome:
     sets, codebook = job.sets, job.codebook
+    commit = git_commit()
     classifier = make_classifier(job)
     resumed = any(job.steps.glob("checkpoint-*"))
     start = time.monotonic()
@@ -150,6 +154,7 @@ def _work(job: Job) -> Outcome:
         inference_bytes=inference_bytes,
         resumed=resumed,
         precision=getattr(classifier, "precision_", None),
+        commit=commit,
     )
 
 

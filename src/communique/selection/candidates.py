@@ -18,7 +18,7 @@ from ..data.codebook import Codebook
 from ..data.corpus import Corpus
 from ..data.sentence import Sentence
 from ..metrics.calibration import Tuning, to_logits
-from ..models.info import ModelInfo, Score, git_commit
+from ..models.info import ModelInfo, Score
 from ..reporting.format import number
 from ..training.recipe import DESCRIPTIVE, Recipe
 from ..training.saving import TrainedNetwork, fold_calibration, write_checkpoint
@@ -45,14 +45,16 @@ USED_BY_ALL = frozenset((*DESCRIPTIVE, "codebook", "corpora", "seed"))
 class Target:
     """Where to write a fitted classifier, and the results of the cross-validation that are written with it.
 
-    `warnings` lists reasons why the classifier is unfit for use. `texts` is the file or folder with the texts for stand-off labels.
-    `out_of_fold` has the out-of-fold labels by id of the row.
+    `commit` is that of the source code when the training began, or None outside a clone. `warnings` lists reasons why the
+    classifier is unfit for use. `texts` is the file or folder with the texts for stand-off labels. `out_of_fold` has the
+    out-of-fold labels by id of the row.
     """
 
     out: Path
     data: DataSplits
     tuning: Tuning
     score: Score
+    commit: str | None
     warnings: tuple[str, ...] = ()
     texts: str | Path | None = None
     overwrite: bool = False
@@ -163,6 +165,7 @@ class _Baseline(Candidate):
             tuned=target.tuning,
             scores=(target.score,),
             warnings=target.warnings,
+            commit=target.commit,
             seconds=self._seconds,
             name=recipe.name,
             version=recipe.version,
@@ -384,5 +387,5 @@ def _write_checkpoint(candidate: Candidate, target: Target, recipe: Recipe, netw
         classifier=candidate.kind,
         scores=(target.score,),
         warnings=target.warnings,
-        commit=git_commit(),
+        commit=target.commit,
     )

@@ -20,7 +20,7 @@ from ..io.output import check_folder
 from ..metrics.calibration import Tuning
 from ..metrics.degenerate import describe_degenerate
 from ..models.folder import steps_folder
-from ..models.info import INFO, Score
+from ..models.info import INFO, Score, git_commit
 from ..reporting.format import counted
 from ..reporting.progress import ProgressReporter
 from ..training.backbones import backbone_sha256, check_max_tokens
@@ -109,6 +109,7 @@ def train_selected(
         if folds is not None:
             locks.enter_context(locked_steps(Path(folds), progress, OTHER_FOLDS))
         codebook = Codebook.load(recipe.codebook)
+        commit = git_commit()
         data = DataSplits.whole(recipe, codebook, Path(texts) if texts else None)
         for line in data.messages:
             progress.say(line)
@@ -150,6 +151,7 @@ def train_selected(
             data=data,
             tuning=tuning,
             score=_score(selection, recipe.name),
+            commit=commit,
             warnings=selection.warnings,
             texts=texts,
             overwrite=overwrite,
