@@ -209,6 +209,7 @@ def test_folds_are_kept_and_teach_a_student(project: Path, tmp_path: Path, monke
     assert len(begun) == 3
     assert not (tmp_path / "plain").exists()
     stored = FoldPredictions.read(folds)
+    assert stored.task == TINY.task
     assert stored.logits.shape == (120, 3)
     assert stored.unlabelled.shape == (3, 200, 3)
     assert np.isfinite(stored.unlabelled).all()

@@ -124,6 +124,16 @@ def test_missing_unlabelled_texts_and_other_labels_are_refused(tmp_path: Path) -
         FoldTeacher(tmp_path / "folds", other)
 
 
+def test_predictions_for_another_task_are_refused(tmp_path: Path) -> None:
+    found = predictions(tmp_path / "folds")
+    # Files of earlier versions do not contain the task.
+    FoldTeacher(tmp_path / "folds", TINY_MULTICLASS)
+    replace(found, task="multiclass").save(tmp_path / "folds")
+    assert FoldTeacher(tmp_path / "folds", TINY_MULTICLASS).predictions.task == "multiclass"
+    with pytest.raises(RecipeError, match=facts(tmp_path / "folds", "multiclass", "multilabel")):
+        FoldTeacher(tmp_path / "folds", TINY)
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -399,6 +399,7 @@ def _store(folder: Path, name: str, data: FoldedRows, predicted: OutOfFold, unla
         predicted.logits,
         tuple(s.sha256 for s in unlabelled),
         predicted.unlabelled,
+        data.codebook.task,
     ).save(folder)
 
 

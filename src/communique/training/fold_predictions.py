@@ -36,6 +36,7 @@ class FoldPredictions:
         logits: Out-of-fold logits (n, k) of the rows; NaN in folds that were not predicted.
         texts: SHA-256 of the text of each of the m unlabelled sentences.
         unlabelled: Logits (folds, m, k) of these sentences by the model of each fold; NaN if it was not trained.
+        task: Task of the codebook. None: not known, as in files of earlier versions.
     """
 
     name: str
@@ -45,6 +46,7 @@ class FoldPredictions:
     logits: NDArray[np.float32]
     texts: tuple[str, ...]
     unlabelled: NDArray[np.float32]
+    task: str | None = None
 
     @property
     def sha256(self) -> str:
@@ -65,6 +67,7 @@ class FoldPredictions:
             logits=self.logits,
             texts=np.array(self.texts, np.dtype("U64")),
             unlabelled=self.unlabelled,
+            task=np.array(self.task or ""),
         )
 
     @classmethod
@@ -86,6 +89,7 @@ class FoldPredictions:
                 content["logits"].astype(np.float32),
                 tuple(content["texts"].tolist()),
                 content["unlabelled"].astype(np.float32),
+                str(content.get("task", "")) or None,
             )
             if not found._is_complete():
                 raise KeyError

@@ -59,7 +59,7 @@ class ModelTeacher:
         scored: The rows on which the student is scored.
 
     Raises:
-        RecipeError: The model has no network, or other labels than the codebook.
+        RecipeError: The model has no network, or other labels or another task than the codebook.
         LeakError: The model was trained on some of the scored rows.
         BundleError: The folder is not a complete model.
     """
@@ -70,9 +70,7 @@ class ModelTeacher:
             raise RecipeError(
                 f"teachers: {folder} is a baseline. Name a checkpoint, a bundle, or a folder of `train --folds`"
             )
-        _check_labels(folder, self.model_info.labels, codebook)
-        if self.model_info.task != codebook.task:
-            raise RecipeError(f"teachers: {folder} was trained for task {self.model_info.task!r}. Name another teacher")
+        _check_codebook(folder, self.model_info.labels, self.model_info.task, codebook)
         verify_files(folder, self.model_info)
         self._check_scored(scored)
         self.info = TeacherInfo(name=self.model_info.name, kind="model", sha256=self.model_info.sha256)
@@ -124,12 +122,12 @@ class FoldTeacher:
         codebook: The codebook of the student.
 
     Raises:
-        RecipeError: The predictions are missing, or for other labels than those of the codebook.
+        RecipeError: The predictions are missing, or for other labels or another task than those of the codebook.
     """
 
     def __init__(self, folder: Path, codebook: Codebook) -> None:
         self.folder, self.codebook, self.predictions = folder, codebook, FoldPredictions.read(folder)
-        _check_labels(folder, self.predictions.labels, codebook)
+        _check_codebook(folder, self.predictions.labels, self.predictions.task, codebook)
         self.info = TeacherInfo(name=self.predictions.name, kind="folds", sha256=self.predictions.sha256)
 
     def probabilities(
@@ -181,9 +179,13 @@ class FoldTeacher:
         return self.predictions.unlabelled[:, [position[s.sha256] for s in unlabelled]]
 
 
-def _check_labels(folder: Path, labels: tuple[str, ...], codebook: Codebook) -> None:
+def _check_codebook(folder: Path, labels: tuple[str, ...], task: str | None, codebook: Codebook) -> None:
     if set(labels) != set(codebook.names):
         raise RecipeError(
             f"teachers: {folder} has the labels {', '.join(labels)}, but the codebook has {', '.join(codebook.names)}. Name a "
             "teacher with the labels of the codebook"
+        )
+    if task not in (None, codebook.task):
+        raise RecipeError(
+            f"teachers: {folder} was trained for task {task!r}, but the codebook has task {codebook.task!r}. Name another teacher"
         )
