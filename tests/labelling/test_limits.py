@@ -231,7 +231,7 @@ def test_the_warning_counts_all_shards_of_a_resumed_run(tmp_path: Path, bundle: 
     ("changes", "words"),
     [
         ({}, "Train and export it again"),
-        ({"limits": {"length": {"low": 3, "high": 9}}}, "Train it on more rows"),
+        ({"limits": {"length": {"low": 3, "high": 9}}}, "on more rows or with another backbone"),
         ({"kind": "checkpoint"}, "communique export"),
         ({"kind": "baseline", "classifier": "tfidf-logreg"}, "a tfidf-logreg model computes no out-of-domain scores"),
     ],

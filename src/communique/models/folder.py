@@ -215,8 +215,9 @@ def require_domain(folder: str | Path, info: ModelInfo) -> DomainInfo:
             reason = "this model was exported without out-of-domain scores. Train and export it again"
         else:
             reason = (
-                f"this model was exported without out-of-domain scores, which require {MIN_DESCRIBED} training sentences and as "
-                "many held-out ones. Train it on more rows, and export it again"
+                f"this model was exported without out-of-domain scores, because it has fewer than {MIN_DESCRIBED} training "
+                "sentences or held-out ones, or its encoder has an unusual architecture. Train it on more rows or with another "
+                "backbone, and export it again"
             )
         raise BundleError(f"{folder}: {reason}")
     return info.domain
