@@ -290,9 +290,11 @@ def label_translation(pairs: list[str] | None) -> dict[str, str]:
 
 def model_callback(named: Path | None) -> Path | None:
     """Return the folder of the model that an option or argument names. None if it is not set."""
+    if named is None:
+        return None
     from ..models.predictor import model_folder
 
-    return None if named is None else model_folder(named)
+    return model_folder(named)
 
 
 ModelArgument = Annotated[
