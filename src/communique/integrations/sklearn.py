@@ -27,7 +27,8 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
     """Label texts with a trained model, or with a classifier that `fit` chooses and trains.
 
     Args:
-        model: A model folder. Default: the shipped model.
+        model: A model folder, or `communique-small` for the shipped model. Default: the folder in the environment variable
+            COMMUNIQUE_MODEL, or else the shipped model.
         threads: Number of CPU threads of that model. Default: all cores.
         kind: With `auto`, `fit` chooses a classifier by cross-validation and trains it. With `tfidf`, `frozen-encoder` or
             `transformer`, it trains this classifier. Default: `fit` learns nothing, and the model is used.

@@ -136,6 +136,7 @@ def check_abstention(minimum: float) -> float:
     """
     if 0.5 < minimum < 1:
         return minimum
+    # Closer to 0 or 0.5, the advice would be rounded to 1 or 0.5, which are refused too.
     hint = (
         f". To accept a probability of {minimum:g} of an error, write {1 - minimum:g}"
         if 0.001 <= minimum <= 0.49

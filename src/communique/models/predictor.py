@@ -78,7 +78,13 @@ class Predictor:
 
     @classmethod
     def load(cls, folder: str | Path | None = None, *, threads: int | None = None) -> Predictor:
-        """Load a bundle, which `model_folder` finds."""
+        """Load a bundle.
+
+        Args:
+            folder: The folder, or `communique-small` for the shipped bundle. Default: the folder in the environment variable
+                COMMUNIQUE_MODEL, or else the shipped bundle.
+            threads: Number of CPU threads. Default: all cores.
+        """
         return cls(model_folder(folder), threads=threads)
 
     def __getstate__(self) -> dict[str, Any]:
