@@ -476,6 +476,10 @@ def test_a_title_is_also_noticed_if_the_user_names_the_columns(tmp_path: Path) -
             CorpusReader(TINY, columns, labelled=True).add(table)
     with pytest.raises(DataError, match=r"no column 'speech'.*Coding of May"):
         CorpusReader(TINY, {"text": "speech"}, labelled=True).add(table)
+    # The name of a column that does not exist can be an ordinary value.
+    plain = read_table(written(tmp_path, "d.csv", ",id,genre,body\n0,1,speech,We help.\n"))
+    with pytest.raises(DataError, match=r"no column 'speech'.*genre"):
+        CorpusReader(TINY, {"text": "speech"}, labelled=True).add(plain)
 
 
 def test_a_missing_text_column_is_reported(tmp_path: Path) -> None:

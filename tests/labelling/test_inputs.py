@@ -284,6 +284,8 @@ def test_column_names_below_a_title_are_reported(tmp_path: Path, options: dict[s
             output(path, **options)
         with pytest.raises(DataError, match=r"no column 'body'"):
             output(path, text_column="body")
+    with pytest.raises(DataError, match=r"no column 'speech'"):
+        output(written(tmp_path, "b.csv", "id,genre,body\n1,speech,We help.\n"), text_column="speech")
 
 
 def test_workbook_cells_keep_their_types_and_rows_and_faulty_cells_are_counted(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from ..errors import DataError
 from ..io.atomic import file_sha256
 from ..io.read import Table, as_number, cell, has_decimal_comma, read_table
-from ..io.tables import NO_KEYS, Row, Unreadable, is_missing
+from ..io.tables import NO_KEYS, Row, Unreadable, is_missing, is_unnamed
 from ..reporting.format import counted
 from ..text.cleaning import SURROGATE
 from ..text.language import UNDETERMINED
@@ -80,14 +80,18 @@ def find_column(columns: Sequence[str], name: str) -> str | None:
 def describe_names_below(path: str, rows: Iterable[tuple[int, Row]], text: str | None = None) -> str | None:
     """Return a message if the names of the columns seem to be in a row below a title, or None.
 
+    A title leaves most cells of the first row empty. Otherwise, a cell such as `text` or `speech` is an ordinary value.
+
     Args:
         path: The table, for the message.
         rows: The numbers and the cells of its first rows.
         text: Name of the text column. Default: any name in `COLUMNS`.
     """
     for number, row in islice(rows, 10):
-        names = [name for value in row.values() if (name := str(value or "").strip())]
-        if len(names) > 1 and (find_column(names, "text") is not None if text is None else text in names):
+        names = {column: name for column, value in row.items() if (name := str(value or "").strip())}
+        if len(names) < 2 or 2 * sum(map(is_unnamed, names)) < len(names):
+            continue
+        if text in names.values() or (text is None and find_column([*names.values()], "text") is not None):
             return f"{path}: the column names are in row {number}, but they must be in the first row. Delete the rows above them"
     return None
 

@@ -9,6 +9,7 @@ A row that cannot be read becomes a `Problem` in its place, so that no row is lo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -134,6 +135,11 @@ def header(path: Path, names: Iterable[Any]) -> list[str]:
             columns[i] = f"column_{number}"
             seen.add(columns[i])
     return columns
+
+
+def is_unnamed(column: str) -> bool:
+    """Return whether a column probably has no name in the file, because `header` assigns such names."""
+    return re.fullmatch(r"column_\d+", column) is not None
 
 
 def chunked(pieces: Iterable[tuple[int, Row] | Problem]) -> Iterator[Chunk | Problem]:
