@@ -20,8 +20,8 @@ NAME = "communique-small"
 
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Work in an empty folder, with another default model."""
-    monkeypatch.setenv(MODEL_VARIABLE, str(tmp_path / "mine"))
+    """Work in a folder that contains another default model, and nothing called communique-small."""
+    monkeypatch.setenv(MODEL_VARIABLE, str(bundle_folder(tmp_path / "mine")))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
