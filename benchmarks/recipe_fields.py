@@ -19,6 +19,7 @@ import json
 import random
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from few_rows import HERE, Task, reference
@@ -72,8 +73,8 @@ def fit(task: Task, table: Path | None, work: Path, names: list[str]) -> None:
     """Train each variant, and store the logits of the test rows."""
     corpus = task.draw(0, ROWS)
     for name in names:
-        path = _path(name)
-        if path.exists() and load(path, task.test.sentences, _settings(task, name)):
+        path = logits_path(name)
+        if path.exists() and load(path, task.test.sentences, settings_of_variant(task, name)):
             continue
         start, recipe, soft = time.monotonic(), recipe_of(name), None
         if recipe.teachers:
@@ -82,7 +83,7 @@ def fit(task: Task, table: Path | None, work: Path, names: list[str]) -> None:
             soft = distil(task, corpus, table, work)
         candidate = TransformerCandidate(recipe, task.codebook, soft=soft)
         found = candidate.fit(corpus, work / "steps" / path.stem).predict_logits(task.test.sentences)
-        store(path, task.test.sentences, _settings(task, name), {"logits": found}, time.monotonic() - start)
+        store(path, task.test.sentences, settings_of_variant(task, name), {"logits": found}, time.monotonic() - start)
         print(f"{name}: {time.monotonic() - start:.0f} s", flush=True)
 
 
@@ -94,7 +95,7 @@ def distil(task: Task, corpus: Corpus, table: Path, work: Path) -> SoftLabels:
     unlabelled = Unlabelled(Corpus(tuple(drawn), everything.files))
     folds = document_folds(corpus.sentences, FOLDS, seed=0)
     plain = TransformerCandidate(recipe_of(DEFAULT), task.codebook)
-    steps = Steps(work / "teachers", _settings(task, SOFT) | {"texts": unlabelled.sha256})
+    steps = Steps(work / "teachers", settings_of_variant(task, SOFT) | {"texts": unlabelled.sha256})
     steps.begin()
     predicted = predict_out_of_fold(
         plain, corpus, folds, only=SCREENED, unlabelled=unlabelled.corpus.sentences, steps=steps
@@ -111,14 +112,14 @@ def distil(task: Task, corpus: Corpus, table: Path, work: Path) -> SoftLabels:
     return SoftLabels(recipe, task.codebook, unlabelled, (FoldTeacher(work, task.codebook),))
 
 
-def summarise(task: Task) -> dict[str, object]:
+def summarise(task: Task) -> dict[str, Any]:
     """Return the mean average precision of each variant, and its difference from the default, with 95 % intervals."""
     gold = indicator(task.test.sentences, task.codebook)
     resamples = Resamples.draw([s.document_key for s in task.test], seed=0)
     scores, drawn, seconds = {}, {}, {}
     for name in VARIANTS:
-        if _path(name).exists():
-            found: Arrays = load(_path(name), task.test.sentences, _settings(task, name))
+        if logits_path(name).exists():
+            found: Arrays = load(logits_path(name), task.test.sentences, settings_of_variant(task, name))
             scores[name], drawn[name] = _mean_average_precision(gold, found["logits"], resamples)
             seconds[name] = float(found["seconds"])
 
@@ -154,11 +155,13 @@ def _mean_average_precision(
     return value, np.concatenate(parts)
 
 
-def _path(name: str) -> Path:
+def logits_path(name: str) -> Path:
+    """Return the file with the logits of a variant."""
     return LOGITS / f"{name.replace(' ', '-')}.npz"
 
 
-def _settings(task: Task, name: str) -> dict[str, object]:
+def settings_of_variant(task: Task, name: str) -> dict[str, object]:
+    """Return everything that determines the logits of a variant."""
     recipe = recipe_of(name).model_dump(mode="json", exclude={*DESCRIPTIVE, "codebook", "corpora"})
     return {"recipe": recipe, "training": rows_sha256(task.draw(0, ROWS).sentences), "unlabelled": SENTENCES}
 

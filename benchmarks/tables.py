@@ -110,6 +110,16 @@ def out_of_fold(parts: str) -> str:
     return table(head, rows)
 
 
+def recipe_fields() -> str:
+    """Return mean average precision by variant of the recipe, and the difference from the default settings."""
+    rows = []
+    for name, one in _result("recipe-fields")["results"].items():
+        whole, gain = one["average_precision"], one.get("gain")
+        difference = "–" if gain is None else signed_score(gain["value"], *gain["interval"])
+        rows.append([name, score(whole["value"], *whole["interval"]), difference, _minutes(one["seconds"])])
+    return table(["training", "mean average precision", "difference from the default", "minutes"], rows)
+
+
 def overview() -> str:
     """Return the README's small table: quality, speed and size of the shipped bundle."""
     report, rates, memory_use = _result("dev"), _result("speed"), _result("memory-distinct")
@@ -437,6 +447,7 @@ def tables() -> dict[str, Callable[[], str]]:
         "robustness": robustness,
         "out-of-fold": partial(out_of_fold, "documents"),
         "out-of-fold-sources": partial(out_of_fold, "sources"),
+        "recipe-fields": recipe_fields,
         "speed": speed,
         "memory": memory,
         "app-load": app_load,

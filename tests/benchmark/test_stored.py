@@ -9,6 +9,7 @@ import few_rows
 import numpy as np
 import out_of_fold
 import pytest
+import recipe_fields
 from fakes import bundle_folder
 from helpers import TINY, facts
 from stored import load, settings_of, store
@@ -16,6 +17,7 @@ from stored import load, settings_of, store
 from communique.data.corpus import Corpus
 from communique.data.sentence import Sentence
 from communique.data.sources import CorpusSource
+from communique.metrics.scores import indicator
 from communique.selection.candidates import TfidfCandidate, TransformerCandidate
 from communique.training.recipe import Recipe
 
@@ -73,3 +75,19 @@ def test_an_encoder_that_was_trained_on_the_rows_is_refused(tmp_path: Path) -> N
     folder = bundle_folder(tmp_path / "same", trained_on=[Sentence("x", "text 1", "elsewhere", labels=())])
     with pytest.raises(SystemExit, match=facts(folder, "1 of the 3 rows", "COMMUNIQUE_MODEL")):
         few_rows.check_encoder(folder, ROWS)
+
+
+def test_variants_of_a_recipe_are_compared_on_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = tuple(Sentence(str(i), f"text {i}", f"d{i // 3}", labels=(TINY.names[i % 3],)) for i in range(30))
+    task = few_rows.Task("few", TINY, Corpus(rows), Corpus(rows), {})
+    monkeypatch.setattr(recipe_fields, "LOGITS", tmp_path)
+    perfect = np.where(indicator(rows, TINY), 1, -1).astype(np.float32)
+    for name, logits in ((recipe_fields.DEFAULT, np.zeros_like(perfect)), ("soup", perfect)):
+        settings = recipe_fields.settings_of_variant(task, name)
+        store(recipe_fields.logits_path(name), rows, settings, {"logits": logits}, 60.0)
+    results = recipe_fields.summarise(task)["results"]
+    assert set(results) == {recipe_fields.DEFAULT, "soup"}
+    assert results["soup"]["average_precision"]["value"] == 1
+    # If all scores are equal, average precision is the proportion of the label.
+    assert results[recipe_fields.DEFAULT]["average_precision"]["value"] == pytest.approx(1 / 3)
+    assert results["soup"]["gain"]["value"] == pytest.approx(2 / 3)
