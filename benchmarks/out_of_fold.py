@@ -64,12 +64,6 @@ class Variant:
     kind: type[Candidate] = TransformerCandidate
 
 
-class SvmCandidate(TfidfCandidate):
-    """TF-IDF with a support vector machine, which `communique train` does not try."""
-
-    kind = "tfidf-svm"
-
-
 class LexiconCandidate(PriorCandidate):
     """A list of words per label, which `communique train` does not try."""
 
@@ -82,7 +76,6 @@ VARIANTS = {
     "acts and augment": Variant({"acts": True, "augment": True}),
     "frozen encoder": Variant(kind=FrozenCandidate),
     "TF-IDF": Variant(kind=TfidfCandidate),
-    "TF-IDF, SVM": Variant(kind=SvmCandidate),
     "lexicon": Variant(kind=LexiconCandidate),
     "prior": Variant(kind=PriorCandidate),
 }
@@ -300,7 +293,7 @@ def _candidate(variant: Variant, codebook: Codebook, work: Path | None = None) -
 
 
 def _path(name: str, kind: str, part: int) -> Path:
-    return LOGITS / f"{name.lower().replace(',', '').replace(' ', '-')}-{kind}-{part}.npz"
+    return LOGITS / f"{name.lower().replace(' ', '-')}-{kind}-{part}.npz"
 
 
 def _paths(name: str, kind: str) -> list[Path]:

@@ -116,8 +116,8 @@ def recipe_fields() -> str:
     for name, one in _result("recipe-fields")["results"].items():
         whole, gain = one["average_precision"], one.get("gain")
         difference = "–" if gain is None else signed_score(gain["value"], *gain["interval"])
-        rows.append([name, score(whole["value"], *whole["interval"]), difference, _minutes(one["seconds"])])
-    return table(["training", "mean average precision", "difference from the default", "minutes"], rows)
+        rows.append([name, score(whole["value"], *whole["interval"]), difference])
+    return table(["training", "mean average precision", "difference from the default"], rows)
 
 
 def overview() -> str:
