@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 # Tests run on all cores, at most four, because each worker needs about 2 GB. The tests of a file stay together and share fixtures.
-PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+# Each worker, and each process that its tests start, uses one core.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 # Folder or file with the texts of data/reference, which are not part of the project; see data/README.md.
 TEXTS ?=
 

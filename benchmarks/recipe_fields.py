@@ -5,9 +5,9 @@
 
 `fit` trains on the first draw of 1,000 rows of the task `reference` of few_rows.py, starting from e5-small, and stores the logits
 of the test rows in benchmarks/results/recipe-fields, so that a stopped run can resume. The teachers of "soft labels" are the
-models of two folds of the same 1,000 rows. They also label sentences drawn from TABLE, which contains text without labels.
-DIR is for checkpoints and for the teachers. `summarise` compares each variant with the default settings, and writes
-benchmarks/results/recipe-fields.json.
+models of two folds of the same 1,000 rows. They also label sentences drawn from TABLE, which contains text without labels (to use
+another one, delete the stored logits). DIR is for checkpoints and for the teachers. `summarise` compares each variant with the
+default settings, and writes benchmarks/results/recipe-fields.json.
 
 The comparison uses average precision, which needs no thresholds: 1,000 rows are too few to hold out some for tuning.
 """
@@ -18,27 +18,29 @@ import argparse
 import json
 import random
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from few_rows import HERE, Task, reference
 from numpy.typing import NDArray
-from stored import Arrays, load, rows_sha256, store
+from stored import Arrays, load, rows_sha256, settings_of, store
 
 from communique.data.corpus import Corpus
 from communique.data.sources import TextFields
 from communique.data.splits import FOLDS, document_folds
 from communique.io.atomic import replacing
 from communique.metrics.bootstrap import Resamples, interval_or_nan
-from communique.metrics.scores import average_precision, indicator
+from communique.metrics.scores import indicator
 from communique.models.info import git_commit
 from communique.selection.candidates import TransformerCandidate
 from communique.selection.folds import predict_out_of_fold
 from communique.selection.plan import SCREENED
+from communique.selection.results import mean_average_precision
 from communique.selection.steps import Steps
 from communique.training.fold_predictions import FoldPredictions, row_key
-from communique.training.recipe import DESCRIPTIVE, Recipe
+from communique.training.recipe import Recipe
 from communique.training.soft_labels import SoftLabels
 from communique.training.teachers import FoldTeacher
 from communique.training.unlabelled import Unlabelled, read_unlabelled
@@ -108,6 +110,7 @@ def distil(task: Task, corpus: Corpus, table: Path, work: Path) -> SoftLabels:
         predicted.logits,
         tuple(s.sha256 for s in unlabelled.corpus),
         predicted.unlabelled,
+        task.codebook.task,
     ).save(work)
     return SoftLabels(recipe, task.codebook, unlabelled, (FoldTeacher(work, task.codebook),))
 
@@ -120,7 +123,9 @@ def summarise(task: Task) -> dict[str, Any]:
     for name in VARIANTS:
         if logits_path(name).exists():
             found: Arrays = load(logits_path(name), task.test.sentences, settings_of_variant(task, name))
-            scores[name], drawn[name] = _mean_average_precision(gold, found["logits"], resamples)
+            score = partial(mean_average_precision, gold, found["logits"], np.zeros(len(gold), np.int64))
+            scores[name] = float(score())
+            drawn[name] = np.concatenate([score(weights) for weights in resamples.row_weights()])
             seconds[name] = float(found["seconds"])
 
     def described(value: float, values: NDArray[np.float64]) -> dict[str, object]:
@@ -142,28 +147,18 @@ def summarise(task: Task) -> dict[str, Any]:
     }
 
 
-def _mean_average_precision(
-    gold: NDArray[np.bool_], logits: NDArray[np.float32], resamples: Resamples
-) -> tuple[float, NDArray[np.float64]]:
-    """Return the mean over labels of the average precision, and its values in the resamples."""
-    labels = range(gold.shape[1])
-    value = float(np.mean([average_precision(gold[:, i], logits[:, i]) for i in labels]))
-    parts = [
-        np.mean([average_precision(gold[:, i], logits[:, i], weights) for i in labels], axis=0)
-        for weights in resamples.row_weights()
-    ]
-    return value, np.concatenate(parts)
-
-
 def logits_path(name: str) -> Path:
     """Return the file with the logits of a variant."""
     return LOGITS / f"{name.replace(' ', '-')}.npz"
 
 
 def settings_of_variant(task: Task, name: str) -> dict[str, object]:
-    """Return everything that determines the logits of a variant."""
-    recipe = recipe_of(name).model_dump(mode="json", exclude={*DESCRIPTIVE, "codebook", "corpora"})
-    return {"recipe": recipe, "training": rows_sha256(task.draw(0, ROWS).sentences), "unlabelled": SENTENCES}
+    """Return what determines the logits of a variant, except the text without labels."""
+    return settings_of(TransformerCandidate(recipe_of(name), task.codebook)) | {
+        "codebook": task.codebook.sha256,
+        "training": rows_sha256(task.draw(0, ROWS).sentences),
+        "unlabelled": SENTENCES,
+    }
 
 
 def main() -> None:

@@ -142,11 +142,11 @@ def write_checkpoint(predictor: Predictor, folder: Path) -> None:
     from communique.training.dequantize import read_weights
 
     bundle, max_tokens = str(predictor.folder), predictor.info.max_tokens
+    model: Any
     model, tokenizer = load_backbone(bundle, predictor.codebook, max_tokens=max_tokens)
     # The head of a backbone is new, so that of the bundle is read separately.
     weights = read_weights(import_quietly("openvino").Core().read_model(predictor.folder / IR))
-    head = {name: torch.from_numpy(array) for name, array in weights.items() if name.startswith("classifier.")}
-    model.load_state_dict(head, strict=False)
+    model.classifier.load_state_dict({n: torch.from_numpy(weights[f"classifier.{n}"]) for n in ("weight", "bias")})
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 

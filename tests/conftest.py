@@ -19,10 +19,6 @@ from fakes import FakeModel, bundle_folder
 from helpers import CODEBOOK, CUES, FILLERS, PATIENCE, ROOT, tiny_rows, write_rows
 from hypothesis import settings
 
-# Workers that run side by side have one core each. Processes that tests start inherit this.
-if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 # Unexpected errors fail a test with a traceback. Users see one line.
 os.environ.setdefault("COMMUNIQUE_DEBUG", "1")
 

@@ -94,8 +94,7 @@ def test_training_can_start_from_the_shipped_model() -> None:
     model, tokenizer = load_backbone(str(folder), predictor.codebook, max_tokens=160)
     # Training would start with the new head. With that of the bundle, the logits can be compared.
     weights = read_weights(import_quietly("openvino").Core().read_model(folder / IR))
-    head = {name: torch.from_numpy(array) for name, array in weights.items() if name.startswith("classifier.")}
-    model.load_state_dict(head, strict=False)
+    model.classifier.load_state_dict({n: torch.from_numpy(weights[f"classifier.{n}"]) for n in ("weight", "bias")})
     authored = (ROOT / "data/authored/ar.jsonl").read_text(encoding="utf-8").splitlines()
     texts = [json.loads(line)["text"] for line in authored[:50]]
     given = tokenizer(texts, return_tensors="pt", padding=True)

@@ -243,7 +243,8 @@ class FrozenCandidate(Candidate):
     def write(self, target: Target) -> ModelInfo:
         """Write a checkpoint whose head is the logistic regression."""
         # The card and the export must not read settings that were not used, such as another pooling or teachers.
-        recipe = self.recipe.model_copy(update={name: Recipe.model_fields[name].default for name in self.unused})
+        settings = {name: Recipe.model_fields[name].default for name in self.unused}
+        recipe = self.recipe.model_copy(update=settings | {"pooling": "mean", "freeze_embeddings": True})
         network = TrainedNetwork(*self._classifier.network(), self._seconds, self._classifier.precision_)
         return _write_checkpoint(self, target, recipe, network)
 
