@@ -197,6 +197,15 @@ def test_the_option_adds_a_column_with_a_score_for_each_labelled_row(form: str, 
 
 
 @pytest.mark.usefixtures("scored_model")
+def test_the_table_on_the_terminal_has_the_scores(tmp_path: Path, bundle: Path) -> None:
+    given = source(tmp_path)
+    code, shown, err = label(given, "--model", bundle, "--out-of-domain")
+    assert code == 0, err
+    assert (shown.decode().count("0.9951"), shown.decode().count("0.5124")) == (10, 20)
+    assert "out of domain" not in label(given, "--model", bundle)[1].decode()
+
+
+@pytest.mark.usefixtures("scored_model")
 def test_the_warning_needs_no_option_and_no_column(tmp_path: Path, bundle: Path) -> None:
     code, _, err = label(source(tmp_path), "-o", tmp_path / "out.jsonl", "--model", bundle)
     assert code == 0

@@ -302,7 +302,10 @@ def test_the_summary_reports_counts_and_warns_that_they_are_not_estimates(fake_b
     assert code == 1
     assert "Read 5 rows or documents: 3 sentences in 5 documents; criticism " in err
     assert "; languages: en 2, und 1; truncated 0; empty 1; without letters 1 (" in err
-    assert "; language unknown 1; unreadable 1; repeated 1 (50.0% of" in err
+    assert (
+        "; language unknown 1 (to name it, use --language or a column 'language'); unreadable 1; repeated 1 (50.0% of"
+        in err
+    )
     assert "run `communique estimate`" in err
     assert [row.get("error") for row in rows(tmp_path / "o.jsonl")][2].startswith(f"{source}, row 3: not valid JSON")  # type: ignore[union-attr]
     assert [row["id"] for row in rows(tmp_path / "o.jsonl")] == [f"in:{i}" for i in range(1, 6)]

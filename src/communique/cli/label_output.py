@@ -151,7 +151,7 @@ def label_to_stream(
 
         def show(shard: LabelledShard) -> None:
             if handle is None:
-                print_table(console, shard.to_rows(), names)
+                print_table(console, shard.to_rows(), names, scored=reader.options.out_of_domain)
             else:
                 handle.write(jsonl(shard))
                 handle.flush()

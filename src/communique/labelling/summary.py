@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..data.predictions_schema import ERROR, NO_LETTERS, PAGE_LINE, UNSURE
+from ..data.predictions_schema import ERROR, NO_LETTERS, OUT_OF_DOMAIN, PAGE_LINE, UNSURE
 from ..io.tables import Row
 from ..reporting.format import counted, one_line, printable
 from ..text.language import UNDETERMINED
@@ -144,7 +144,9 @@ class Summary:
                 f'with a divided word {self.rejoined} (such as "Gover- nment"; the model reads the joined word)'
             )
         if self.languages[UNDETERMINED]:
-            parts.append(f"language unknown {self.languages[UNDETERMINED]}")
+            parts.append(
+                f"language unknown {self.languages[UNDETERMINED]} (to name it, use --language or a column 'language')"
+            )
         if self.unreadable:
             parts.append(f"unreadable {self.unreadable}")
         if self.failed:
@@ -171,11 +173,17 @@ def _probability(row: Row, label: str) -> str:
     return "" if value is None else f" {value:.2f}"
 
 
-def print_table(console: Console, output: Sequence[Row], names: Sequence[str]) -> None:
+def print_table(console: Console, output: Sequence[Row], names: Sequence[str], *, scored: bool = False) -> None:
     """Print labelled rows as one table per document, with labels in colour.
 
     Neighbouring documents of one row each share a table: a table with one sentence per row and no documents would otherwise
     become as many tables as it has rows.
+
+    Args:
+        console: Where to print.
+        output: The rows.
+        names: The labels of the codebook.
+        scored: Whether the rows have out-of-domain scores, which are then printed.
     """
     colours = {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(names)}
     by_document: dict[str, list[Row]] = {}
@@ -185,11 +193,11 @@ def print_table(console: Console, output: Sequence[Row], names: Sequence[str]) -
         documents = list(group)
         if single and len(documents) > 1:
             rows = [row for _, members in documents for row in members]
-            _print_rows(console, rows, colours, shared=True)
+            _print_rows(console, rows, colours, shared=True, scored=scored)
         else:
             for document, members in documents:
                 title = Text(one_line(f"{document} ({members[0]['language']})"))
-                _print_rows(console, members, colours, title)
+                _print_rows(console, members, colours, title, scored=scored)
 
 
 def _print_rows(
@@ -199,6 +207,7 @@ def _print_rows(
     title: Text | None = None,
     *,
     shared: bool = False,
+    scored: bool = False,
 ) -> None:
     """Print rows as a table. If documents share it, each row has its document and language instead of its number."""
     table = Table(title=title, title_justify="left", show_lines=False)
@@ -209,6 +218,8 @@ def _print_rows(
         table.add_column("#", justify="right", style="dim")
     table.add_column("sentence", ratio=1, overflow="fold")
     table.add_column("labels", no_wrap=True)
+    if scored:
+        table.add_column("out of domain", justify="right", style="dim")
     for row in rows:
         labels = Text("\n").join(
             Text(f"{one_line(label)}{_probability(row, label)}", style=colours.get(label, "dim"))
@@ -218,5 +229,9 @@ def _print_rows(
         if ERROR in row:
             labels = Text(row[ERROR] if row[ERROR] in (NO_LETTERS, PAGE_LINE) else "unreadable", style="bold")
         place = [Text(one_line(str(row[name]))) for name in (("document", "language") if shared else ("index",))]
-        table.add_row(*place, Text(printable(text)), labels if labels else Text("–", style="dim"))
+        scores = []
+        if scored:
+            score = row[OUT_OF_DOMAIN]
+            scores.append(Text("–" if score is None else f"{score:.4f}"))
+        table.add_row(*place, Text(printable(text)), labels if labels else Text("–", style="dim"), *scores)
     console.print(table)
