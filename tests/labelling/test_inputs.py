@@ -99,6 +99,8 @@ def test_a_column_that_looks_like_a_document_column_is_reported_and_can_be_chose
     rows, notes = output(path, document_column="rede_nr")
     assert [row["document"] for row in rows] == ["7", "7", "8", "8"]
     assert notes == []
+    # The sentences of a split row are one document, but its neighbours can belong to the same speech.
+    assert any("--document-column rede_nr" in line for line in output(path, split=True)[1])
     _, (note,) = output(written(tmp_path, "b.csv", "Rede Nr,text\n7,a b\n7,c d\n8,e f\n8,g h\n"))
     assert "--document-column 'Rede Nr'" in note
     with pytest.raises(DataError, match="no column 'x'"):

@@ -161,7 +161,7 @@ class Columns:
 
     def warn_about_documents(self, chunk: Chunk) -> None:
         """Add a note if the table has no known document column, but another column looks like one."""
-        if self.split or self.names["document"] is not None:
+        if self.file.file_format == ".xml" or self.names["document"] is not None:
             return
         rows = chunk.to_rows()
         if found := document_like(rows, known={self.text, *(name for name in self.names.values() if name)}):
