@@ -185,7 +185,7 @@ def check_format(path: Path, content: object, current: int, error: type[Communiq
 
 #: What to write instead of an invalid value, for each of pydantic's error types. Other types keep pydantic's message.
 _ALLOWED = {
-    "string_type": 'text in quotes, such as "yes": YAML reads yes, no, on and off as true or false, and 1 as a number',
+    "string_type": 'text in quotes, such as "{example}": YAML reads yes, no, on and off as true or false, and 1 as a number',
     "string_too_short": "text of at least {min_length} character(s)",
     "string_too_long": "text of at most {max_length} characters",
     "string_pattern_mismatch": "{pattern}",
@@ -246,7 +246,9 @@ def _describe_one(detail: Any, model: type[BaseModel]) -> str:
     if detail["type"] not in _ALLOWED:
         message = detail["msg"].removeprefix("Value error, ")
         return f"{where}: {message}" + (f" (value: {given})" if len(given) <= 80 and detail["loc"] else "")
-    allowed = _ALLOWED[detail["type"]].format(**detail.get("ctx", {}))
+    number = isinstance(detail["input"], (int, float)) and not isinstance(detail["input"], bool)
+    example = given if number and len(given) <= 80 else "yes"
+    allowed = _ALLOWED[detail["type"]].format(example=example, **detail.get("ctx", {}))
     return f"{where}: {given if len(given) <= 80 else 'this value'} is not allowed. Write {_PATTERNS.get(allowed, allowed)}"
 
 

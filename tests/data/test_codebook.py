@@ -230,7 +230,7 @@ def test_none_may_only_be_a_label_in_multiclass_codebooks(tmp_path: Path) -> Non
             "unknown kind 'open' of label 'offer'. Remove it, because this label has no kinds",
         ),
         ("task", "many", "task: 'many' is not allowed. Write 'multilabel' or 'multiclass'"),
-        ("version", 2.0, "version: 2.0 is not allowed. Write text in quotes"),
+        ("version", 2.0, 'version: 2.0 is not allowed. Write text in quotes, such as "2.0"'),
         ("name", "", "name: '' is not allowed. Write text of at least 1 character"),
         ("labels.0.definition", "", "labels.0.definition: '' is not allowed. Write text of at least 1 character"),
         ("labels", [], "labels: [] is not allowed. Write a list with 2 or more entries"),

@@ -496,6 +496,9 @@ def test_missing_labels_are_reported_if_they_are_required(tmp_path: Path) -> Non
         ": there are no labels. Add a column 'labels' (a|b), or one column per label: criticism, policy_claim, "
         "cooperation_pledge"
     ]
+    # A column with another name can contain the labels.
+    (problem,) = problems_of(written(tmp_path, "d.csv", "text,stance\na,criticism\n"), labelled=True)
+    assert has_facts(problem, "'stance'", "--label-column", "`columns`")
 
 
 def test_columns_for_only_some_labels_are_reported(tmp_path: Path) -> None:

@@ -154,7 +154,7 @@ def test_all_errors_are_reported_in_one_line(tmp_path: Path) -> None:
         (
             "codebook",
             3,
-            'codebook: 3 is not allowed. Write text in quotes, such as "yes": YAML reads yes, no, on and off as true or false, and '
+            'codebook: 3 is not allowed. Write text in quotes, such as "3": YAML reads yes, no, on and off as true or false, and '
             "1 as a number",
         ),
         ("corpora", "a.csv", "corpora: 'a.csv' is not allowed. Write a list, such as [a, b]"),

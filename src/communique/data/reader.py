@@ -295,9 +295,11 @@ class CorpusReader:
                 f"{', '.join(missing)}{describe_unknown(unknown, missing)}"
             )
         if self.labelled and not answers:
+            hint = describe_unknown(unknown, ("labels", *self.codebook.names))
             raise DataError(
                 f"{table.path}: there are no labels. Add a column 'labels' (a|b), or one column per label: "
-                f"{', '.join(self.codebook.names)}{describe_unknown(unknown, ('labels', *self.codebook.names))}"
+                f"{', '.join(self.codebook.names)}{hint}"
+                + (", or name it with --label-column (in a recipe, with `columns`)" if hint else "")
             )
         if answers:
             self.notes += note_unread(table.path, (row for _, row in table.rows), unknown, self.codebook)
