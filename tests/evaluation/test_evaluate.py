@@ -14,7 +14,7 @@ import helpers
 import numpy as np
 import pytest
 from fakes import bundle_folder, open_cue_model
-from helpers import CUES, ROOT, TINY_MULTICLASS, Run, write_rows
+from helpers import CUES, ROOT, TINY_MULTICLASS, Run, has_facts, write_rows
 
 from communique import MissingExtraError, Sentence
 from communique.data import near_duplicates
@@ -120,6 +120,7 @@ def test_all_outputs_are_written_and_agree(model: Path, tmp_path: Path) -> None:
     for heading in ("Labels that occur together", "Most costly errors"):
         assert f"{heading}</a>" in page
         assert f"<h2>{heading}</h2>" in page
+    assert "Exact match is the proportion" in page
     assert "prefers-color-scheme: dark" in page
     assert "@media print" in page
     links = Links()
@@ -232,6 +233,16 @@ def test_a_multiclass_model_has_a_confusion_matrix_and_no_thresholds(
     for written in (out, page):
         assert "accuracy" in written
         assert not any(name in written for name in ("micro-F1", "F1 per sentence", "exact match"))
+    assert "Accuracy is the proportion" in page
+    assert "<h2>Confusion matrix</h2>" in page
+    assert "Labels that occur together" not in page
+
+
+def test_a_table_without_languages_is_noted(model: Path, tmp_path: Path) -> None:
+    corpus = rows()
+    assert "--language-column" not in run(model, write_rows(tmp_path / "a.jsonl", corpus))[2]
+    without = [{key: value for key, value in row.items() if key != "language"} for row in corpus]
+    assert has_facts(run(model, write_rows(tmp_path / "b.jsonl", without))[2], "'language'", "--language-column")
 
 
 @pytest.mark.parametrize("label", [[], ["criticism"]])

@@ -106,6 +106,7 @@ def evaluate(
     from ..io.output import check_outputs
     from ..io.paths import list_files
     from ..models.folder import read_codebook, read_info
+    from ..text.language import UNDETERMINED
 
     if drop_shared and allow_leak:
         raise typer.BadParameter(
@@ -128,6 +129,11 @@ def evaluate(
     found = found.where(lambda s: not any(getattr(s, field) == value for field, value in conditions))
     if conditions:
         note(f"{counted(n - len(found), 'row')} left out by --exclude {' '.join(exclude or ())}")
+    if len(found) and all(s.language == UNDETERMINED for s in found):
+        note(
+            "No row names its language, so the report has no scores by language. If the texts are in several languages, add a "
+            "column 'language', or name the column with --language-column"
+        )
     names = ", ".join(Path(name).name for name in found.files) or " ".join(corpus)
     data = names + "".join(f", without {text}" for text in exclude or ())
     shared: Shared = "drop" if drop_shared else "allow" if allow_leak else "refuse"
