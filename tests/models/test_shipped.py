@@ -102,6 +102,18 @@ def test_the_description_has_the_numbers_of_languages_of_the_data() -> None:
     assert f"{len(trained)} languages, and tested on {len(tested)} of these" in read_info(MODEL).description
 
 
+def test_the_notes_have_the_numbers_of_test_sentences_with_pledges() -> None:
+    pledges: dict[str, int] = {}
+    for line in (ROOT / "data/reference/dev.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        pledges[row["language"]] = pledges.get(row["language"], 0) + ("cooperation_pledge" in row["labels"])
+    without = sum(n == 0 for n in pledges.values())
+    notes = " ".join(read_info(MODEL).notes.split())
+    assert f"precision 0.79, {sum(pledges.values())} pledges" in notes
+    assert f"{without} of the {len(pledges)} languages that were tested have none" in notes
+    assert f"no language has more than {max(pledges.values())}." in notes
+
+
 @pytest.mark.slow
 def test_predictions_in_the_card_are_those_of_the_model(predictor: Predictor) -> None:
     """Compare the tables of examples with the model's predictions.
