@@ -242,14 +242,23 @@ def _describe_one(detail: Any, model: type[BaseModel]) -> str:
         return f"{where}: unknown key; {hint}allowed: {', '.join(known)}"
     if detail["type"] == "missing":
         return f"{where}: missing"
+    return f"{where}: {describe_value(detail)}"
+
+
+def describe_value(detail: Any) -> str:
+    """Describe what is wrong with a value, and what to write instead.
+
+    Args:
+        detail: One of the errors that `ValidationError.errors` lists.
+    """
     given = repr(detail["input"])  # aliases and depth are limited, so this is no longer than the file
     if detail["type"] not in _ALLOWED:
-        message = detail["msg"].removeprefix("Value error, ")
-        return f"{where}: {message}" + (f" (value: {given})" if len(given) <= 80 and detail["loc"] else "")
+        message: str = detail["msg"].removeprefix("Value error, ")
+        return message + (f" (value: {given})" if len(given) <= 80 and detail["loc"] else "")
     number = isinstance(detail["input"], (int, float)) and not isinstance(detail["input"], bool)
     example = given if number and len(given) <= 80 else "yes"
     allowed = _ALLOWED[detail["type"]].format(example=example, **detail.get("ctx", {}))
-    return f"{where}: {given if len(given) <= 80 else 'this value'} is not allowed. Write {_PATTERNS.get(allowed, allowed)}"
+    return f"{given if len(given) <= 80 else 'this value'} is not allowed. Write {_PATTERNS.get(allowed, allowed)}"
 
 
 def _shortened(key: str) -> str:

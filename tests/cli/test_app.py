@@ -44,6 +44,14 @@ def test_usage_errors_name_the_command_and_have_simple_punctuation() -> None:
     assert run("sample", "x.csv").stderr.endswith(". For all options, run communique sample --help\n")
 
 
+def test_usage_errors_repeat_the_value_and_say_what_to_write() -> None:
+    assert has_facts(run("label", "x.csv", "--abstain", "-o", "y.csv").stderr, "--abstain", "'-o'", "Write a number")
+    assert has_facts(run("label", "x.csv", "--threads", "0").stderr, "--threads", "'0'", "at least 1")
+    assert has_facts(run("label", "x.csv", "--engine", "fast").stderr, "'fast'", "'local', 'ray'")
+    assert "Value error" not in run("label", "x.csv", "--engine", "fast").stderr
+    assert "communique evaluate [OPTIONS] {model} {corpus}..." in run("evaluate", "communique-small").stderr
+
+
 def test_check_lists_all_problems_and_counts(tiny_project: Path, tmp_path: Path) -> None:
     rows = tiny_rows(2)
     rows[3]["labels"] = ["praise"]

@@ -82,6 +82,15 @@ def _usage(error: Any) -> int:
     else:
         command = getattr(error, "command", "communique") if context is None else context.command_path
         message = error.format_message()
+        if type(error).__name__ == "MissingParameter" and context is not None:
+            pieces = " ".join(context.command.collect_usage_pieces(context))
+            message = f"{message.rstrip('.')}: {command} {pieces}"
+        # typer checks values with pydantic, whose messages neither repeat the value nor say what to write.
+        elif hasattr(error.__context__, "errors"):
+            from ..config import describe_value
+
+            for detail in error.__context__.errors():
+                message = message.replace(detail["msg"], describe_value(detail))
         stop = "" if message.endswith((".", "?", "!")) else "."
         fail(f"{message}{stop} For all options, run {command} --help")
     return int(error.exit_code)
