@@ -179,7 +179,8 @@ def test_a_folder_is_added_in_a_browser(
     page.click(".facts a")
     page.set_input_files("#folder", texts)
     page.click("main button.primary")
-    page.wait_for_selector("#added .done")
+    # The state of the job is a span of the same class, which is shown until the page is loaded again.
+    page.wait_for_selector("#added p.done")
     assert "Added 3 files with 6 sentences" in page.inner_text("#added")
     assert "articles/0.txt" in page.inner_text("#added")
     page.wait_for_selector("#documents-state [role=status]:has-text('3 files, 6 sentences')", timeout=1000 * PATIENCE)
@@ -187,7 +188,7 @@ def test_a_folder_is_added_in_a_browser(
     assert page.evaluate("document.getElementById('folder').files.length") == 0, "added files are not chosen any more"
     page.set_input_files("#folder", texts)
     page.click("main button.primary")
-    page.wait_for_selector("#added .done:has-text('in the project already')")
+    page.wait_for_selector("#added p.done:has-text('in the project already')")
 
 
 def test_columns_are_read_from_file_names_on_the_page(page_of: TestClient, empty: Project, jobs_run: list[str]) -> None:

@@ -106,7 +106,7 @@ def test_screenshots_of_added_documents(
     page.goto(f"{app.base}/corpus/documents")
     page.set_input_files("#folder", articles)
     page.click("main button.primary")
-    page.wait_for_selector("#added .done")
+    page.wait_for_selector("#added p.done")
     page.wait_for_selector("#documents-state [role=status]:has-text('sentences')", timeout=1000 * PATIENCE)
     target = folder / f"app-{name}.png"
     page.screenshot(path=target)
