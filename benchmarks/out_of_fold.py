@@ -238,7 +238,7 @@ def value_of(
     counts = outcomes(gold[rows], decided[rows] > 0)
     resamples = _resamples(task, rows)
     value = float(macro_f1(counts.sum(axis=0)))
-    return _with_interval(value, macro_f1(resamples.sums(counts)), resamples) | {"n": int(rows.sum())}
+    return with_interval(value, macro_f1(resamples.sums(counts)), resamples) | {"n": int(rows.sum())}
 
 
 def difference(
@@ -253,14 +253,15 @@ def difference(
     each = [outcomes(gold[rows], decided[rows] > 0) for decided in (first, second)]
     value = [float(macro_f1(counts.sum(axis=0))) for counts in each]
     drawn = [macro_f1(resamples.sums(counts)) for counts in each]
-    return _with_interval(value[0] - value[1], drawn[0] - drawn[1], resamples) | {"n": int(rows.sum())}
+    return with_interval(value[0] - value[1], drawn[0] - drawn[1], resamples) | {"n": int(rows.sum())}
 
 
 def _resamples(task: Task, rows: NDArray[np.bool_]) -> Resamples:
     return Resamples.draw([s.document_key for s in task.corpus.rows(rows)], seed=0)
 
 
-def _with_interval(value: float, drawn: NDArray[np.float64], resamples: Resamples) -> dict[str, object]:
+def with_interval(value: float, drawn: NDArray[np.float64], resamples: Resamples) -> dict[str, object]:
+    """Return a value, its 95 % interval from resamples of documents, and the number of documents, as JSON stores them."""
     value, low, high = interval_or_nan(value, drawn, resamples.clusters)
     interval = None if np.isnan(low) else [low, high]
     return {"value": without_nan(value), "interval": interval, "documents": resamples.clusters}

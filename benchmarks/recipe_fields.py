@@ -24,22 +24,22 @@ from typing import Any
 
 import numpy as np
 from few_rows import HERE, Task, reference
-from numpy.typing import NDArray
+from out_of_fold import with_interval
 from stored import Arrays, load, rows_sha256, settings_of, store
 
 from communique.data.corpus import Corpus
 from communique.data.sources import TextFields
 from communique.data.splits import FOLDS, document_folds
 from communique.io.atomic import replacing
-from communique.metrics.bootstrap import Resamples, interval_or_nan
+from communique.metrics.bootstrap import Resamples
 from communique.metrics.scores import indicator
 from communique.models.info import git_commit
 from communique.selection.candidates import TransformerCandidate
-from communique.selection.folds import predict_out_of_fold
+from communique.selection.folds import FoldedRows, predict_out_of_fold
 from communique.selection.plan import SCREENED
 from communique.selection.results import mean_average_precision
+from communique.selection.select import store_folds
 from communique.selection.steps import Steps
-from communique.training.fold_predictions import FoldPredictions, row_key
 from communique.training.recipe import Recipe
 from communique.training.soft_labels import SoftLabels
 from communique.training.teachers import FoldTeacher
@@ -99,19 +99,9 @@ def distil(task: Task, corpus: Corpus, table: Path, work: Path) -> SoftLabels:
     plain = TransformerCandidate(recipe_of(DEFAULT), task.codebook)
     steps = Steps(work / "teachers", settings_of_variant(task, SOFT) | {"texts": unlabelled.sha256})
     steps.begin()
-    predicted = predict_out_of_fold(
-        plain, corpus, folds, only=SCREENED, unlabelled=unlabelled.corpus.sentences, steps=steps
-    )
-    FoldPredictions(
-        plain.name,
-        task.codebook.names,
-        tuple(map(row_key, corpus)),
-        folds,
-        predicted.logits,
-        tuple(s.sha256 for s in unlabelled.corpus),
-        predicted.unlabelled,
-        task.codebook.task,
-    ).save(work)
+    sentences = unlabelled.corpus.sentences
+    predicted = predict_out_of_fold(plain, corpus, folds, only=SCREENED, unlabelled=sentences, steps=steps)
+    store_folds(work, plain.name, FoldedRows(corpus, task.codebook, folds), predicted, sentences)
     return SoftLabels(recipe, task.codebook, unlabelled, (FoldTeacher(work, task.codebook),))
 
 
@@ -128,16 +118,15 @@ def summarise(task: Task) -> dict[str, Any]:
             drawn[name] = np.concatenate([score(weights) for weights in resamples.row_weights()])
             seconds[name] = float(found["seconds"])
 
-    def described(value: float, values: NDArray[np.float64]) -> dict[str, object]:
-        value, low, high = interval_or_nan(value, values, resamples.clusters)
-        return {"value": value, "interval": [low, high]}
-
     results: dict[str, dict[str, object]] = {}
     for name in scores:
-        results[name] = {"average_precision": described(scores[name], drawn[name]), "seconds": seconds[name]}
+        results[name] = {
+            "average_precision": with_interval(scores[name], drawn[name], resamples),
+            "seconds": seconds[name],
+        }
         if name != DEFAULT and DEFAULT in scores:
             difference = drawn[name] - drawn[DEFAULT]
-            results[name]["gain"] = described(scores[name] - scores[DEFAULT], difference)
+            results[name]["gain"] = with_interval(scores[name] - scores[DEFAULT], difference, resamples)
     return {
         "rows": ROWS,
         "test": {"sentences": len(task.test), "documents": len(task.test.documents)},

@@ -117,8 +117,8 @@ def _distance(summary: Summary, info: ModelInfo, limits: Limits, *, scored: bool
         return []
     which = f"choose the rows whose {OUT_OF_DOMAIN} is above {FAR}" if scored else "label with --out-of-domain"
     return [
-        f"{_proportion(summary.far, summary.labelled)} less similar to the training sentences of {info.name} than 99 % of the "
-        f"sentences of the same kind. {_expected(limits, 'far')} To list them, {which}"
+        f"{_proportion(summary.far, summary.labelled)} less similar to the training sentences of {info.name} than "
+        f"{100 * FAR:.0f} % of the sentences of the same kind. {_expected(limits, 'far')} To list them, {which}"
     ]
 
 

@@ -17,7 +17,7 @@ from ..data.predictions_schema import ERROR, NO_LETTERS, OUT_OF_DOMAIN, PAGE_LIN
 from ..io.tables import Row
 from ..reporting.format import counted, one_line, printable
 from ..text.language import UNDETERMINED
-from .label import LabelledShard
+from .label import SCORE_DIGITS, LabelledShard
 from .units import count_fragments, count_lengthy, fragments_line
 
 #: Largest number of distinct documents that is counted exactly. Without a limit, their set would grow with the input.
@@ -232,6 +232,6 @@ def _print_rows(
         scores = []
         if scored:
             score = row[OUT_OF_DOMAIN]
-            scores.append(Text("–" if score is None else f"{score:.4f}"))
+            scores.append(Text("–" if score is None else f"{score:.{SCORE_DIGITS}f}"))
         table.add_row(*place, Text(printable(text)), labels if labels else Text("–", style="dim"), *scores)
     console.print(table)

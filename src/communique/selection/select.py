@@ -319,7 +319,7 @@ def select(
     compared, part, decisions = compare_out_of_fold(data, predicted, seed)
     chosen = choose(compared, None if kind == AUTO else KINDS.get(kind, kind))
     if steps and steps.kept:
-        _store(steps.folder, chosen, data, predicted[chosen], unlabelled)
+        store_folds(steps.folder, chosen, data, predicted[chosen], unlabelled)
         progress.say(f"out-of-fold predictions: {steps.folder / FOLD_FILE}")
     tuning, rows = tune_out_of_fold(corpus, codebook, predicted[chosen].logits)
     thresholds = {} if tuning.thresholds is None else dict(zip(codebook.names, tuning.thresholds.tolist(), strict=True))
@@ -390,7 +390,18 @@ def _predict(
     return predicted, notes
 
 
-def _store(folder: Path, name: str, data: FoldedRows, predicted: OutOfFold, unlabelled: Sequence[Sentence]) -> None:
+def store_folds(
+    folder: Path, name: str, data: FoldedRows, predicted: OutOfFold, unlabelled: Sequence[Sentence]
+) -> None:
+    """Store the predictions of a cross-validation in a folder, so that other runs can learn from them.
+
+    Args:
+        folder: The folder.
+        name: Name of the classifier.
+        data: The labelled rows and their folds.
+        predicted: The predictions.
+        unlabelled: The sentences without labels that were predicted too.
+    """
     FoldPredictions(
         name,
         data.codebook.names,
